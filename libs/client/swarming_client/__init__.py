@@ -1,0 +1,1 @@
+"""The Swarming Python SDK and the `swarming` command."""

@@ -1,0 +1,1 @@
+"""The vocabulary, ports and adapters that every Swarming service shares."""

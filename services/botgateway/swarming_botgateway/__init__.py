@@ -1,0 +1,1 @@
+"""Talks to the bots: polls, output, reports."""

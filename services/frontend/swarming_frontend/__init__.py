@@ -1,0 +1,1 @@
+"""Takes submissions, answers clients, shows the pages."""

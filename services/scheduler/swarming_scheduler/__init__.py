@@ -1,0 +1,1 @@
+"""Decides which bot runs which task, and how a task ends."""
