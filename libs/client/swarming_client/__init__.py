@@ -1,1 +1,52 @@
 """The Swarming Python SDK and the `swarming` command."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swarming_client.api import Swarming
+    from swarming_client.errors import (
+        NotAllowed,
+        NotFound,
+        RequestRefused,
+        ServerUnavailable,
+        SwarmingError,
+        UnexpectedReply,
+        UsageError,
+        WaitTimeout,
+    )
+    from swarming_client.messages import BotInfo, CancelReply, SubmittedTask, TaskOutput, TaskResult
+    from swarming_client.new_task import NewTask
+
+_HOMES = {
+    "Swarming": "api",
+    "NewTask": "new_task",
+    **dict.fromkeys(("BotInfo", "CancelReply", "SubmittedTask", "TaskOutput", "TaskResult"), "messages"),
+    **dict.fromkeys(("NotAllowed", "NotFound", "RequestRefused", "ServerUnavailable"), "errors"),
+    **dict.fromkeys(("SwarmingError", "UnexpectedReply", "UsageError", "WaitTimeout"), "errors"),
+}
+
+__all__ = [
+    "BotInfo",
+    "CancelReply",
+    "NewTask",
+    "NotAllowed",
+    "NotFound",
+    "RequestRefused",
+    "ServerUnavailable",
+    "SubmittedTask",
+    "Swarming",
+    "SwarmingError",
+    "TaskOutput",
+    "TaskResult",
+    "UnexpectedReply",
+    "UsageError",
+    "WaitTimeout",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load an exported name at its first use, so that the command line starts without httpx."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,65 @@
+# Every target sets up what is missing first. `make PYTHON=/path/to/python3` takes another Python (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.setup
+PACKAGES := libs/common libs/bot libs/client services/frontend services/scheduler services/botgateway \
+            services/stats deploy/standalone
+PROJECT_FILES := $(PACKAGES:%=%/pyproject.toml)
+# What uv must not take from the environment or from this machine: the lock names no index and no address.
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-build --no-header --no-annotate \
+                --no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve check static unit test bench bench-latency fmt lock clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-15s %s\n' "$$name" "$$text"; done
+
+setup: $(SETUP) ## install what is missing into .venv (quick when nothing changed)
+
+demo: $(SETUP) ## run real work on a Swarming of your own, show it live, and end
+	$(BIN)/python -m swarming_standalone.demo
+
+serve: $(SETUP) ## start Swarming with two bots at http://localhost:8080 and stay up
+	$(BIN)/swarming standalone --bots 2
+
+check: $(SETUP) ## format, lint, types, import rules, unit and contract tests: under a minute
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static unit
+
+static: $(SETUP)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+
+unit: $(SETUP)
+	$(BIN)/pytest -m "not real" tests/unit tests/contract
+
+test: $(SETUP) ## run all tests, those on real PostgreSQL, RabbitMQ and Redis too; none may be skipped
+	$(BIN)/python -m tests.servers
+	$(BIN)/pytest --numprocesses=2 tests
+
+bench: bench-latency ## run all benchmarks
+
+bench-latency: $(SETUP) ## measure submit to process start over 200 tasks, embedded and distributed
+	$(BIN)/python -m tests.benchmarks.latency
+
+fmt: $(SETUP) ## format the code and mend what the linter can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: $(SETUP) ## resolve requirements.lock anew from requirements.in and the packages' pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) $(LOCK_ARGUMENTS) requirements.in --output-file requirements.lock
+
+clean: ## remove .venv and all caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SETUP): requirements.lock $(PROJECT_FILES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Swarming needs Python 3.11 or newer; $(PYTHON) is missing or older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES:%=-e %)
+	@touch $@

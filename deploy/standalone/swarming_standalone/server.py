@@ -1,0 +1,54 @@
+"""All four services in one process, on the embedded adapters, on one port."""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from swarming_botgateway.bootstrap import build as build_botgateway
+from swarming_common.bus.in_process import InProcessBus
+from swarming_common.cache.in_process import InProcessCache
+from swarming_common.database.sqlite import open_sqlite
+from swarming_common.http.paths import service_of
+from swarming_common.lifecycle import Ports, opened, serve
+from swarming_frontend.bootstrap import build as build_frontend
+from swarming_scheduler.bootstrap import build as build_scheduler
+from swarming_standalone.settings import StandaloneSettings
+from swarming_stats.bootstrap import build as build_stats
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while another wants it: with the usual 5 ms, the event loop and the
+database's writer thread would wait for each other longer than a task takes to start."""
+
+
+async def run_standalone(
+    settings: StandaloneSettings, data: Path, port: int, started: Callable[[int], None] | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT. The database in `data` must have been migrated. Raises FolderInUse."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    ports = Ports(database=await open_sqlite(data), bus=InProcessBus(), cache=InProcessCache())
+    async with opened(ports), all_services(settings, ports) as app:
+        await serve(app, settings=settings, port=port, stopping=ports.stopping, started=started)
+
+
+@asynccontextmanager
+async def all_services(settings: StandaloneSettings, ports: Ports) -> AsyncIterator[ASGIApp]:
+    """The four services on the same ports, as one app; the last one started is the first to end."""
+    async with AsyncExitStack() as stack:
+        services = {
+            "stats": build_stats(settings),
+            "scheduler": build_scheduler(settings),
+            "botgateway": build_botgateway(settings),
+            "frontend": build_frontend(settings),
+        }
+        apps = {name: await stack.enter_async_context(build(ports)) for name, build in services.items()}
+        yield _by_path(apps)
+
+
+def _by_path(apps: Mapping[str, ASGIApp]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await apps[service_of(scope["path"])](scope, receive, send)
+
+    return app

@@ -1,0 +1,99 @@
+"""Make one JSON call to the server, and repeat it where the protocol says so."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from swarming_bot.connection import Connection, Response
+from swarming_bot.errors import Refused, ServerAway
+from swarming_bot.retry_delay import call_delay
+from swarming_bot.stop import Stop
+
+log = logging.getLogger(__name__)
+
+READ_TIMEOUT_SECONDS = 60.0  # no reply may be held longer (bot-api.md section 1)
+CALL_PATIENCE_SECONDS = 240.0  # of a call that nothing else limits
+STOP_PATIENCE_SECONDS = 5.0  # whoever stops a machine does not wait minutes for a server that is away
+
+Json = Dict[str, Any]
+
+
+class Calls:
+    """Calls to one server over one connection; used by one thread at a time."""
+
+    def __init__(self, connection: Connection, stop: Stop) -> None:
+        self._connection = connection
+        self._stop = stop
+
+    def once(
+        self,
+        path: str,
+        payload: Mapping[str, Any],
+        meanwhile: Optional[Callable[[], None]] = None,
+        ends_on_stop: bool = False,
+    ) -> Json:
+        """Call once. Raises ServerAway (try again later) or Refused (do not)."""
+        body = json.dumps(payload, separators=(",", ":")).encode()
+        give_up = (lambda: self._stop.requested) if ends_on_stop else None
+        timeout = STOP_PATIENCE_SECONDS if self._stop.requested else READ_TIMEOUT_SECONDS
+        try:
+            response = self._connection.post(path, body, timeout, meanwhile, give_up)
+        except OSError as error:
+            raise ServerAway(f"{path}: {error or type(error).__name__}") from error
+        return _read(path, response)
+
+    def until_answered(
+        self,
+        path: str,
+        payload: Mapping[str, Any],
+        patience: float = CALL_PATIENCE_SECONDS,
+        meanwhile: Optional[Callable[[], None]] = None,
+    ) -> Json:
+        """Call until the server answers, for `patience` seconds and at least once.
+
+        Raises ServerAway when the patience is over, Refused when the answer is no.
+        """
+        begun = time.monotonic()
+        attempt = 0
+        while True:
+            try:
+                return self.once(path, payload, meanwhile)
+            except ServerAway as error:
+                delay = call_delay(attempt)
+                if time.monotonic() + delay > self._deadline(begun, patience):
+                    raise
+                log.debug("call_failed path=%s attempt=%d error=%s", path, attempt, error)
+                self._pause(delay)
+            attempt += 1
+            meanwhile = None
+
+    def _deadline(self, begun: float, patience: float) -> float:
+        if self._stop.since is None:
+            return begun + patience
+        return min(begun + patience, max(begun, self._stop.since) + STOP_PATIENCE_SECONDS)
+
+    def _pause(self, delay: float) -> None:
+        if self._stop.requested:
+            time.sleep(delay)
+        else:
+            self._stop.wait(delay)
+
+
+def _read(path: str, response: Response) -> Json:
+    """Sort an answer into success, later and never, as bot-api.md section 1 does."""
+    status = response.status
+    is_json = response.headers.get("content-type", "").lower().startswith("application/json")
+    if status in (408, 429) or status >= 500 or (status == 404 and not is_json):
+        raise ServerAway(f"{path}: HTTP {status}")
+    if status != 200:
+        raise Refused(f"{path}: HTTP {status}: {response.body[:500].decode('utf-8', 'replace')}")
+    try:
+        answer = json.loads(response.body)
+    except ValueError as error:
+        raise ServerAway(f"{path}: the answer is not JSON") from error
+    if not isinstance(answer, dict):
+        raise ServerAway(f"{path}: the answer is not a JSON object")
+    return answer

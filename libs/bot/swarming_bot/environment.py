@@ -1,0 +1,96 @@
+"""Everything a task's process finds when it starts: folders, environment variables, LUCI_CONTEXT."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import Any, Dict, List
+
+from swarming_bot.manifest import Manifest
+from swarming_bot.work_folder import remove_tree
+
+OUTPUT_FOLDER_TOKEN = "${ISOLATED_OUTDIR}"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What to start, where, and with which variables."""
+
+    command: List[str]
+    cwd: str
+    variables: Dict[str, str]
+
+
+def prepare_environment(manifest: Manifest, folder: str, server_url: str, bot_id: str) -> Environment:
+    """Build the run's folder anew, and say what to start in it.
+
+    folder/task is the task's own folder, folder/tmp its TMPDIR.
+    """
+    task_folder = os.path.join(folder, "task")
+    tmp_folder = os.path.join(folder, "tmp")
+    cwd = os.path.join(task_folder, manifest.relative_cwd) if manifest.relative_cwd else task_folder
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        remove_tree(folder)
+        os.makedirs(folder)
+    os.makedirs(cwd)
+    os.mkdir(tmp_folder)
+
+    context_path = os.path.join(folder, "luci_context.json")
+    _write_luci_context(manifest, context_path)
+    variables = _variables(manifest, task_folder)
+    variables.update(
+        SWARMING_TASK_ID=manifest.run_id,
+        SWARMING_SERVER=server_url,
+        SWARMING_BOT_ID=bot_id,
+        SWARMING_HEADLESS="1",
+        LUCI_CONTEXT=context_path,
+        TMPDIR=tmp_folder,
+    )
+    return Environment(_command(manifest, folder), cwd, variables)
+
+
+def _variables(manifest: Manifest, task_folder: str) -> Dict[str, str]:
+    variables = dict(os.environ)
+    for name, value in manifest.env.items():
+        if value:
+            variables[name] = value
+        else:
+            variables.pop(name, None)
+    for name, paths in manifest.env_prefixes.items():
+        parts = [os.path.normpath(os.path.join(task_folder, path)) for path in paths]
+        if variables.get(name):
+            parts.append(variables[name])
+        variables[name] = os.pathsep.join(parts)
+    return variables
+
+
+def _command(manifest: Manifest, folder: str) -> List[str]:
+    if not any(OUTPUT_FOLDER_TOKEN in argument for argument in manifest.command):
+        return manifest.command
+    output_folder = os.path.join(folder, "out")
+    os.mkdir(output_folder)
+    return [argument.replace(OUTPUT_FOLDER_TOKEN, output_folder) for argument in manifest.command]
+
+
+def _write_luci_context(manifest: Manifest, path: str) -> None:
+    task = {
+        "task_id": manifest.task_id,
+        "bot_dimensions": [f"{key}:{value}" for key, values in manifest.bot_dimensions.items() for value in values],
+    }
+    context: Dict[str, Any] = {"swarming": {"task": task}}
+    if manifest.secret_bytes is not None:
+        context["swarming"]["secret_bytes"] = manifest.secret_bytes
+    deadline: Dict[str, float] = {"grace_period": manifest.grace_period}
+    if manifest.hard_timeout:
+        deadline["soft_deadline"] = time.time() + manifest.hard_timeout
+    context["deadline"] = deadline
+    if manifest.realm:
+        context["realm"] = {"name": manifest.realm}
+    # It may hold a secret, so it is never readable by others, not even for a moment.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(context, file)

@@ -1,0 +1,95 @@
+"""Start the process of a task in a session of its own, and end it with everything it started."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import time
+from typing import Dict, List, Optional
+
+# The machine is short of something, which is not the task's doing.
+_MACHINE_TROUBLE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+
+
+class NotStarted(Exception):
+    """The command cannot be executed, with a sentence for the task's output."""
+
+
+class Process:
+    """A running process, leader of its own group, whose stdout and stderr come as one stream."""
+
+    def __init__(self, command: List[str], cwd: str, env: Dict[str, str]) -> None:
+        """Start it. Raises NotStarted when the command is at fault, OSError when the machine is."""
+        if not command:
+            raise NotStarted("the task has no command")
+        try:
+            # No preexec_fn: it would rule out vfork, which starts a process in half the time.
+            self._popen = subprocess.Popen(
+                command,
+                bufsize=0,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env=env,
+                start_new_session=True,
+            )
+        except OSError as error:
+            if error.errno in _MACHINE_TROUBLE:
+                raise
+            raise NotStarted(f"cannot start {command[0]!r}: {error.strerror or error}") from error
+        except ValueError as error:  # a NUL or a '=' where the system allows none
+            raise NotStarted(f"cannot start {command[0]!r}: {error}") from error
+        self.started = time.monotonic()
+        assert self._popen.stdout is not None
+        self._stdout = self._popen.stdout
+        self.pid = self._popen.pid
+        self.exit_fd = _open_exit_fd(self.pid)
+
+    @property
+    def stdout_fd(self) -> int:
+        return self._stdout.fileno()
+
+    def has_exited(self) -> bool:
+        """Whether the leader has ended.
+
+        Where the system allows it the leader is not reaped, so that its group cannot become another's.
+        """
+        if hasattr(os, "waitid"):
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            try:
+                return os.waitid(os.P_PID, self.pid, flags) is not None
+            except ChildProcessError:
+                return True
+        return self._popen.poll() is not None
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to the leader and everything it started that did not leave the group."""
+        # macOS refuses to signal a group that has only zombies left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def reap(self) -> int:
+        """Collect the exited leader: its exit code, negative for the signal that ended it."""
+        return self._popen.wait()
+
+    def end(self) -> None:
+        """Kill whatever is left and let go of it. Safe at any point and more than once."""
+        if self._popen.returncode is None:
+            self.signal_group(signal.SIGKILL)
+            self._popen.wait()
+        self._stdout.close()
+        if self.exit_fd is not None:
+            os.close(self.exit_fd)
+            self.exit_fd = None
+
+
+def _open_exit_fd(pid: int) -> Optional[int]:
+    """A descriptor that becomes readable when the process exits, where the system has such a thing."""
+    if hasattr(os, "pidfd_open"):  # Linux 5.3 with Python 3.9
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return None

@@ -1,0 +1,94 @@
+"""The server in the words of the bot protocol: handshake, poll, event, task_update, task_error."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from swarming_bot.calls import CALL_PATIENCE_SECONDS, Calls, Json
+from swarming_bot.errors import Refused, ServerAway
+from swarming_bot.identity import Identity
+
+BASE_PATH = "/swarming/api/v1/bot"
+EVENT_PATIENCE_SECONDS = 10.0  # an event is a courtesy; nothing waits for it
+
+
+class Server:
+    """What one bot says to its server. Keeps the session token; used by one thread at a time."""
+
+    def __init__(self, calls: Calls, identity: Identity) -> None:
+        self._calls = calls
+        self._identity = identity
+        self._session: Optional[str] = None
+
+    def handshake(self) -> Json:
+        """Open a session, once. Raises ServerAway or Refused."""
+        me = self._identity
+        request = {**me.describe(), "session_id": me.session_id}
+        answer = self._calls.once(f"{BASE_PATH}/handshake", request, ends_on_stop=True)
+        if not answer or answer.get("error"):
+            raise ServerAway(f"handshake: {answer.get('error') or 'an empty answer'}")
+        self._session = None
+        self._keep_session(answer)
+        me.take_in_handshake(answer)
+        return answer
+
+    def poll(self, request_uuid: str) -> Json:
+        """Ask for a command, once; a stop request ends it. Raises ServerAway or Refused."""
+        request = {**self._identity.describe(), "session": self._session, "request_uuid": request_uuid}
+        answer = self._calls.once(f"{BASE_PATH}/poll", request, ends_on_stop=True)
+        if answer.get("error") or not isinstance(answer.get("cmd"), str):
+            raise ServerAway(f"poll: {answer.get('error') or 'an answer without a command'}")
+        self._keep_session(answer)
+        return answer
+
+    def event(self, event: str, message: str) -> None:
+        """Report something about the bot itself. Raises ServerAway or Refused."""
+        request = {
+            **self._identity.describe(),
+            "session": self._session,
+            "event": event,
+            "message": message,
+        }
+        answer = self._calls.until_answered(f"{BASE_PATH}/event", request, EVENT_PATIENCE_SECONDS)
+        self._keep_session(answer)
+
+    def task_update(
+        self,
+        run_id: str,
+        fields: Mapping[str, Any],
+        output: bytes = b"",
+        output_start: int = 0,
+        patience: float = CALL_PATIENCE_SECONDS,
+        meanwhile: Optional[Callable[[], None]] = None,
+    ) -> bool:
+        """Report on a run, until it is acknowledged; say whether the run must stop.
+
+        output_start: offset in bytes of `output` in the run's output.
+        patience: seconds. Raises ServerAway when it is over, Refused when the server says no.
+        """
+        request = self._about(run_id, fields)
+        if output:
+            request["output"] = base64.b64encode(output).decode("ascii")
+            request["output_chunk_start"] = output_start
+        path = f"{BASE_PATH}/task_update/{run_id}"
+        answer = self._calls.until_answered(path, request, patience, meanwhile)
+        if not answer or answer.get("error"):
+            raise Refused(f"task_update: {answer.get('error') or 'an empty answer'}")
+        self._keep_session(answer)
+        return bool(answer.get("must_stop"))
+
+    def task_error(self, run_id: str, message: str, patience: float = CALL_PATIENCE_SECONDS) -> None:
+        """Report that this bot failed a run by its own fault. Raises ServerAway or Refused."""
+        missing: Dict[str, List[str]] = {"missing_cas": [], "missing_cipd": []}
+        request = self._about(run_id, {"message": message, "client_error": missing})
+        # The one answer that carries no session: it is exactly {}.
+        self._calls.until_answered(f"{BASE_PATH}/task_error/{run_id}", request, patience)
+
+    def _about(self, run_id: str, fields: Mapping[str, Any]) -> Json:
+        return {**fields, "id": self._identity.bot_id, "task_id": run_id, "session": self._session}
+
+    def _keep_session(self, answer: Json) -> None:
+        session = answer.get("session")
+        if isinstance(session, str) and session:
+            self._session = session

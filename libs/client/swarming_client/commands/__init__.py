@@ -1,0 +1,1 @@
+"""The commands of this package, one module each; other packages add theirs by the entry-point group."""

@@ -1,0 +1,76 @@
+"""`swarming task`: what is known of one task."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from datetime import datetime
+
+from swarming_client.connection import add_connection_options, connect
+from swarming_client.console import Console
+from swarming_client.display import duration_text, seconds_text, state_text, time_text
+from swarming_client.messages import TaskRequest, TaskResult
+from swarming_client.table import one_line
+
+HELP = "show a task: what was asked for and what became of it"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the id."""
+    add_connection_options(parser)
+    parser.add_argument("task_id", metavar="ID", help="the task's id")
+    parser.epilog = "With --json, request and result together as a TaskRequestMetadata."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the task."""
+    with Console() as console, connect(args, console) as client:
+        result, request = client.result(args.task_id), client.request(args.task_id)
+        if args.json:
+            metadata = {"task_id": result.task_id, "request": request.json, "task_result": result.json}
+            console.print_json(metadata)
+        else:
+            facts = [fact for fact in _outcome(result) + _request(request) + _labels(result) if fact[1]]
+            width = max(len(label) for label, _ in facts)
+            console.print(*(f"{label.ljust(width)}  {one_line(text)}" for label, text in facts))
+    return 0
+
+
+def _outcome(result: TaskResult) -> list[tuple[str, str]]:
+    return [
+        ("id", result.task_id),
+        ("name", result.name),
+        ("state", state_text(result)),
+        ("exit code", "" if result.exit_code is None else str(result.exit_code)),
+        ("same as", result.deduped_from or ""),
+        ("bot", result.bot_id or ""),
+        ("created", time_text(result.created)),
+        ("started", time_text(result.started)),
+        ("ended", time_text(result.completed or result.abandoned)),
+        ("waited", _between(result.created, result.started)),
+        ("ran", duration_text(result.duration)),
+    ]
+
+
+def _request(request: TaskRequest) -> list[tuple[str, str]]:
+    return [
+        ("command", shlex.join(request.command)),
+        ("folder", request.relative_cwd or ""),
+        ("environment", " ".join(f"{key}={shlex.quote(value)}" for key, value in request.env)),
+        ("dimensions", " ".join(f"{key}={value}" for key, value in request.dimensions)),
+        ("priority", "" if request.priority is None else str(request.priority)),
+        ("may wait", seconds_text(request.expiration_secs)),
+        ("may run", seconds_text(request.execution_timeout_secs)),
+        ("may be silent", seconds_text(request.io_timeout_secs)),
+        ("idempotent", "yes" if request.idempotent else ""),
+        ("parent", request.parent_task_id or ""),
+        ("submitted by", request.authenticated or ""),
+    ]
+
+
+def _labels(result: TaskResult) -> list[tuple[str, str]]:
+    return [("user", result.user), ("tags", " ".join(result.tags))]
+
+
+def _between(start: datetime | None, end: datetime | None) -> str:
+    return duration_text((end - start).total_seconds()) if start and end else ""

@@ -1,0 +1,181 @@
+"""One question to the server and its answer; a server that is away is asked again for a while."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from swarming_client.errors import (
+    NotAllowed,
+    NotFound,
+    RequestRefused,
+    ServerUnavailable,
+    UnexpectedReply,
+    UsageError,
+)
+from swarming_client.messages import Json
+from swarming_client.server_address import API_PATH, is_on_this_machine
+
+RETRY_SECS = 30.0  # long enough for a server to restart, short enough for someone who mistyped its address
+FIRST_RETRY_DELAY_SECS = 0.2
+LONGEST_RETRY_DELAY_SECS = 5.0
+CONNECT_TIMEOUT_SECS = 10.0
+ANSWER_TIMEOUT_SECS = 30.0  # on top of the time for which the server was asked to hold the answer
+TRANSIENT_STATUSES = frozenset({408, 429})  # besides every 5xx
+USER_AGENT = "swarming-client/0.1.0"
+
+Query = Mapping[str, str | int | float | list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A question: where, with what, and for how long (seconds) the server may hold its answer."""
+
+    method: str
+    path: str
+    query: Query = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    hold_secs: float = 0.0
+
+
+class Transport:
+    """Sends calls, and sends them again while the server is away: every call of this API may be repeated.
+
+    Safe to use from several threads. `on_trouble` hears of the first failure of a call, in words for people.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        retry_secs: float = RETRY_SECS,
+        on_trouble: Callable[[str], None] | None = None,
+        http: httpx.Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server = server
+        self._retry_secs = retry_secs
+        self._on_trouble = on_trouble
+        self._http = http or open_http(server)
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(self, call: Call) -> Json:
+        """Return the JSON object that answers the call; raises a SwarmingError."""
+        give_up_at: float | None = None
+        for least_delay in retry_delays():
+            try:
+                return self._send_once(call)
+            except _Transient as failure:
+                now, first = self._monotonic(), give_up_at is None
+                give_up_at = now + self._retry_secs if give_up_at is None else give_up_at
+                delay = max(least_delay, failure.retry_after_secs)
+                if now + delay >= give_up_at:
+                    raise ServerUnavailable(f"{self._server} {failure}") from failure
+                if first and self._on_trouble:
+                    self._on_trouble(f"{self._server} {failure}; trying again for up to {self._retry_secs:g} s")
+                self._sleep(delay)
+        raise AssertionError("the delays never end")
+
+    def _send_once(self, call: Call) -> Json:
+        timeout = httpx.Timeout(call.hold_secs + ANSWER_TIMEOUT_SECS, connect=CONNECT_TIMEOUT_SECS)
+        try:
+            reply = self._http.request(
+                call.method,
+                f"{self._server}{API_PATH}{call.path}",
+                params=dict(call.query),
+                json=call.body,
+                timeout=timeout,
+            )
+        except httpx.TimeoutException as error:
+            raise _Transient("does not answer in time") from error
+        except httpx.TransportError as error:
+            raise _Transient(f"cannot be reached ({_reason(error)})") from error
+        except UnicodeEncodeError as error:
+            raise UsageError(f"this is not text: {error.object!r}") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnexpectedReply(f"{self._server}: {_reason(error)}") from error
+        return self._read(reply)
+
+    def _read(self, reply: httpx.Response) -> Json:
+        if reply.is_success:
+            return self._read_object(reply)
+        if is_transient(reply):
+            raise _Transient(f"answers {reply.status_code}: {error_message(reply)}", _retry_after(reply))
+        if reply.is_redirect:
+            target = reply.headers.get("location", "elsewhere")
+            raise UnexpectedReply(f"{self._server} redirects to {target}: is this the right address?")
+        kinds = {401: NotAllowed, 403: NotAllowed, 404: NotFound}
+        kind = kinds.get(reply.status_code, RequestRefused)
+        raise kind(error_message(reply), reply.status_code)
+
+    def _read_object(self, reply: httpx.Response) -> Json:
+        try:
+            value = reply.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise UnexpectedReply(f"{self._server} does not answer in JSON: is it a Swarming server?")
+        return value
+
+
+class _Transient(Exception):
+    """A failure that may pass by itself."""
+
+    def __init__(self, message: str, retry_after_secs: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_secs = retry_after_secs
+
+
+def open_http(server: str) -> httpx.Client:
+    """Make the HTTP client for a server."""
+    return httpx.Client(
+        headers={"User-Agent": USER_AGENT},
+        # Plain HTTP needs no certificates, whose loading takes longer than the rest of the start.
+        verify=server.startswith("https:"),
+        # A proxy for the outside world cannot reach this machine's own loopback.
+        trust_env=not is_on_this_machine(server),
+    )
+
+
+def retry_delays() -> Iterator[float]:
+    """Yield seconds to wait before each retry: growing, and spread lest all clients return at once."""
+    delay = FIRST_RETRY_DELAY_SECS
+    while True:
+        yield delay * random.uniform(0.5, 1.0)
+        delay = min(delay * 2, LONGEST_RETRY_DELAY_SECS)
+
+
+def is_transient(reply: httpx.Response) -> bool:
+    """Say whether asking again may help; a 404 that is not JSON comes from something in between."""
+    stranger = reply.status_code == 404 and "json" not in reply.headers.get("content-type", "")
+    return reply.is_server_error or reply.status_code in TRANSIENT_STATUSES or stranger
+
+
+def error_message(reply: httpx.Response) -> str:
+    """Take the server's own words out of an error reply, in one line."""
+    try:
+        message = reply.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = None
+    return " ".join(str(message or reply.reason_phrase or "no reason given").split())
+
+
+def _retry_after(reply: httpx.Response) -> float:
+    value = reply.headers.get("retry-after", "")
+    return float(value) if value.isdecimal() else 0.0
+
+
+def _reason(error: Exception) -> str:
+    words = str(error) or type(error).__name__
+    return words.partition("] ")[2] or words  # "[Errno 111] Connection refused" without its number

@@ -1,0 +1,53 @@
+"""Background tasks of a service: they run until it stops, and their failures never vanish."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from swarming_common.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Background:
+    """An async context manager: leaving it cancels what still runs, and waits for it."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> "Background":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run this until it ends or the service does; an exception is logged."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[Any]:
+        """Do this again and again, `seconds` after its last end; a failed round is logged and the next one tried."""
+        return self.start(_repeat(seconds, work, name), name)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background_task_failed", task=task.get_name(), exc_info=error)
+
+
+async def _repeat(seconds: float, work: Callable[[], Awaitable[None]], name: str) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Unavailable as error:
+            log.warning("background_round_failed", task=name, reason=str(error))
+        except Exception:
+            log.exception("background_round_failed", task=name)

@@ -1,0 +1,1 @@
+"""The message bus: hints in mailboxes, lifecycle events on one topic exchange."""

@@ -1,0 +1,213 @@
+"""The embedded bus: everything stays in this process, yet each hint is serialised and read as if it had travelled."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from swarming_common.bus.handling import digest
+from swarming_common.bus.packing import OutgoingHints, read_pack
+from swarming_common.bus.port import BusAway, EventMessage, EventsHandler, HintReader
+from swarming_common.bus.routing import check_key, matches
+from swarming_common.hints.wire import Hint
+
+MAX_PARKED = 1000
+"""Parked messages are kept to be looked at; the log has the reason of each."""
+
+MAX_BATCH = 100
+
+
+class InProcessBus:
+    """A bus for one process and one event loop.
+
+    Nothing survives the process, so `publish` returns only when every handler has acknowledged: an event counts as
+    told when the consumers' commits are done. While a queue has no worker its messages wait, and so do their
+    publishers. Closing the bus raises BusAway to those.
+    """
+
+    def __init__(self) -> None:
+        self._hints = OutgoingHints(self._flush)
+        self._mailboxes: dict[str, list[_Mailbox]] = {}
+        self._queues: dict[str, _Queue] = {}
+        self._publications: set[_Publication] = set()
+        self._subscriptions: set[_Subscription] = set()
+        self._is_closed = False
+
+    @property
+    def connected(self) -> bool:
+        """True until it is closed."""
+        return not self._is_closed
+
+    def on_reconnect(self, call: Callable[[], None]) -> None:
+        """The connection is never lost, so nothing is ever called."""
+
+    def send(self, address: str, hint: Hint) -> None:
+        """See the port."""
+        if not self._is_closed:
+            self._hints.add(address, hint)
+
+    async def open_mailbox(self, read: HintReader) -> "_Mailbox":
+        """See the port."""
+        return _Mailbox(self._mailboxes, read)
+
+    async def publish(self, messages: Sequence[EventMessage]) -> None:
+        """See the port; returns when all handlers of all queues have acknowledged."""
+        if self._is_closed:
+            raise BusAway
+        for message in messages:
+            check_key(message.routing_key)
+        deliveries = [
+            (queue, message)
+            for message in messages
+            for queue in self._queues.values()
+            if queue.wants(message.routing_key)
+        ]
+        if not deliveries:
+            return
+        publication = _Publication(len(deliveries))
+        self._publications.add(publication)
+        for queue, message in deliveries:
+            # A copy for each queue: parking goes by identity.
+            copy = EventMessage(message.routing_key, bytes(message.body))
+            queue.put(_Delivery(copy, publication))
+        try:
+            await publication.settled
+        finally:
+            self._publications.discard(publication)
+
+    async def subscribe(self, queue: str, patterns: Sequence[str], handle: EventsHandler) -> "_Subscription":
+        """See the port. A queue exists from its first subscription on, as long as the process lives."""
+        known = self._queues.setdefault(queue, _Queue(queue))
+        known.patterns.update(patterns)
+        subscription = _Subscription(known, handle, self._subscriptions)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def parked(self, queue: str) -> list[tuple[EventMessage, str]]:
+        """What the workers of a queue could not digest, with the reasons; the newest thousand."""
+        return list(self._queues[queue].parked) if queue in self._queues else []
+
+    async def close(self) -> None:
+        """See the port."""
+        self._flush()
+        self._is_closed = True
+        await asyncio.gather(*(subscription.close() for subscription in list(self._subscriptions)))
+        for publication in self._publications:
+            publication.fail(BusAway())
+
+    def _flush(self) -> None:
+        for address, body in self._hints.take():
+            for mailbox in list(self._mailboxes.get(address, ())):
+                mailbox.deliver(body)
+
+
+class _Mailbox:
+    def __init__(self, by_address: "dict[str, list[_Mailbox]]", read: HintReader) -> None:
+        self._by_address = by_address
+        self._read = read
+
+    async def listen(self, address: str) -> None:
+        check_key(address)
+        mailboxes = self._by_address.setdefault(address, [])
+        if self not in mailboxes:
+            mailboxes.append(self)
+
+    async def ignore(self, address: str) -> None:
+        mailboxes = self._by_address.get(address, [])
+        if self in mailboxes:
+            mailboxes.remove(self)
+        if not mailboxes:
+            self._by_address.pop(address, None)
+
+    async def close(self) -> None:
+        for address in list(self._by_address):
+            await self.ignore(address)
+
+    def deliver(self, body: bytes) -> None:
+        read_pack(body, self._read)
+
+
+class _Publication:
+    """What one call of `publish` waits for."""
+
+    def __init__(self, deliveries: int) -> None:
+        self._open = deliveries
+        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settle_one(self) -> None:
+        self._open -= 1
+        if self._open == 0 and not self.settled.done():
+            self.settled.set_result(None)
+
+    def fail(self, error: BusAway) -> None:
+        if not self.settled.done():
+            self.settled.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    message: EventMessage
+    publication: _Publication
+
+
+@dataclass
+class _Queue:
+    name: str
+    patterns: set[str] = field(default_factory=set)
+    waiting: deque[_Delivery] = field(default_factory=deque)
+    filled: asyncio.Event = field(default_factory=asyncio.Event)
+    parked: deque[tuple[EventMessage, str]] = field(default_factory=lambda: deque(maxlen=MAX_PARKED))
+
+    def wants(self, routing_key: str) -> bool:
+        return any(matches(pattern, routing_key) for pattern in self.patterns)
+
+    def put(self, delivery: _Delivery) -> None:
+        self.waiting.append(delivery)
+        self.filled.set()
+
+    def put_back(self, deliveries: Sequence[_Delivery]) -> None:
+        self.waiting.extendleft(reversed(deliveries))
+        self.filled.set()
+
+    async def take(self, closing: asyncio.Event) -> list[_Delivery]:
+        while not self.waiting and not closing.is_set():
+            self.filled.clear()
+            await self.filled.wait()
+        if closing.is_set():
+            return []
+        return [self.waiting.popleft() for _ in range(min(len(self.waiting), MAX_BATCH))]
+
+    async def park(self, message: EventMessage, reason: str) -> None:
+        self.parked.append((message, reason))
+
+
+class _Subscription:
+    """One worker: a task that takes what waits and brings it to the handler."""
+
+    def __init__(self, queue: _Queue, handle: EventsHandler, siblings: "set[_Subscription]") -> None:
+        self._queue = queue
+        self._handle = handle
+        self._siblings = siblings
+        self._closing = asyncio.Event()
+        self._work = asyncio.create_task(self._run(), name=f"worker of {queue.name}")
+
+    async def close(self) -> None:
+        self._siblings.discard(self)
+        self._closing.set()
+        self._queue.filled.set()
+        await asyncio.wait([self._work])
+
+    async def _run(self) -> None:
+        while batch := await self._queue.take(self._closing):
+            undone = await digest(
+                [delivery.message for delivery in batch],
+                self._handle,
+                self._queue.park,
+                queue=self._queue.name,
+                give_up=self._closing,
+            )
+            still_open = {id(message) for message in undone}
+            for delivery in batch:
+                if id(delivery.message) not in still_open:
+                    delivery.publication.settle_one()
+            self._queue.put_back([delivery for delivery in batch if id(delivery.message) in still_open])

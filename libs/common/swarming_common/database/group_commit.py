@@ -1,0 +1,113 @@
+"""Group commit: what callers bring while a commit is under way goes into the next one, together.
+
+Alone, a caller never waits for company. The batch function must be repeatable: after an unclear commit the same items
+are written again, and one's own nonce in a row tells "already written" from a conflict with somebody else.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import structlog
+from prometheus_client import Histogram
+from sqlalchemy import Connection
+
+from swarming_common.database.port import Database
+from swarming_common.errors import DatabaseAway, DataRejected
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0)
+"""A restart of the database that is shorter than their sum goes unnoticed by callers."""
+
+_SIZES = Histogram(
+    "swarming_group_commit_items",
+    "Observed at each group commit: how many callers' items it wrote.",
+    ["name"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+)
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Commits items in the order they were brought, one commit at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        write: Callable[[Connection, Sequence[Item]], Sequence[Result]],
+        *,
+        name: str,
+        one_statement: bool = False,
+        max_items: int = 500,
+    ) -> None:
+        """`write` returns one result for each item, in order; `one_statement` as in Database.write."""
+        self._database = database
+        self._write = write
+        self._one_statement = one_statement
+        self._max_items = max_items
+        self._name = name
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._sizes = _SIZES.labels(name)
+
+    async def submit(self, item: Item) -> Result:
+        """Durable once it returns. Raises DataRejected if the database refuses this item's data, which harms nobody
+        else, and DatabaseAway if it stayed away: then the item may or may not be written."""
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, done))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work(), name=f"group_commit:{self._name}")
+        return await done
+
+    async def close(self) -> None:
+        """Wait until everything brought so far is decided."""
+        if self._worker is not None:
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_items))]
+            self._sizes.observe(len(batch))
+            await self._decide(batch)
+
+    async def _decide(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._commit([item for item, _ in batch])
+        except DataRejected as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:
+                for one in batch:
+                    await self._decide([one])
+        except Exception as error:
+            if not isinstance(error, DatabaseAway):
+                log.exception("group_commit_failed", group=self._name)
+            _fail(batch, error)
+        else:
+            for (_, done), result in zip(batch, results, strict=True):
+                if not done.done():
+                    done.set_result(result)
+
+    async def _commit(self, items: Sequence[Item]) -> Sequence[Result]:
+        for delay in RETRY_SECONDS:
+            try:
+                return await self._once(items)
+            except DatabaseAway as error:
+                log.warning("group_commit_retried", group=self._name, items=len(items), reason=str(error))
+                await asyncio.sleep(delay)
+        return await self._once(items)
+
+    async def _once(self, items: Sequence[Item]) -> Sequence[Result]:
+        return await self._database.write(
+            lambda connection: self._write(connection, items), one_statement=self._one_statement
+        )
+
+
+def _fail(batch: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
+    for _, done in batch:
+        if not done.done():
+            done.set_exception(error)

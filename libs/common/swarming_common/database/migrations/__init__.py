@@ -1,0 +1,1 @@
+"""The Alembic tree: every change of the schema, in order."""

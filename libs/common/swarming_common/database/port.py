@@ -1,0 +1,65 @@
+"""What every database promises."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+"""SQL of one batch or query, in plain SQLAlchemy Core. It runs where the adapter wants it (a thread, a greenlet), so
+it must touch nothing but its connection and its arguments. `connection.dialect.name` tells `postgresql` from `sqlite`
+where a hot batch has a single statement beside its portable twin."""
+
+
+class Writer(Protocol):
+    """One connection that holds locks and makes writes: when it dies, the locks and the writes go together."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has failed; the locks are gone, nothing can be written any more."""
+
+    async def try_lock(self, key: int) -> bool:
+        """Take a lock without waiting; False when another has it. Holding it already is fine."""
+
+    async def unlock(self, key: int) -> None:
+        """Let go of a lock."""
+
+    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+        """As `Database.write`, on this connection. Raises DatabaseAway, and then the writer is lost."""
+
+    async def beat(self) -> None:
+        """Show that this writer lives: to be called every second. Raises DatabaseAway when it is lost."""
+
+    async def close(self) -> None:
+        """Let go of all locks and disconnect."""
+
+
+class Database(Protocol):
+    """Durable rows. Raises DatabaseAway when the database cannot be reached, DataRejected for a value or a constraint
+    that the data breaks."""
+
+    @property
+    def dialect(self) -> str:
+        """`postgresql` or `sqlite`."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a query that writes nothing. Each statement sees what was committed when it began."""
+
+    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+        """Run a batch in one transaction; once this returns it is safe on disk, when it raises DataRejected nothing
+        of it was written, when it raises DatabaseAway it may or may not be there.
+
+        `one_statement` promises that on PostgreSQL the batch is a single statement, which needs no transaction
+        around it and saves two round trips.
+        """
+
+    async def open_writer(self, name: str) -> Writer:
+        """A connection of one's own for locks and writes; `name` shows in the server's list of sessions."""
+
+    async def now(self) -> datetime:
+        """The database's clock, in UTC."""
+
+    async def close(self) -> None:
+        """Finish what was accepted and disconnect."""

@@ -1,0 +1,167 @@
+"""The distributed database: PostgreSQL through asyncpg."""
+
+import asyncio
+from datetime import datetime
+from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from swarming_common.database.failures import translated
+from swarming_common.database.port import Work
+from swarming_common.errors import DatabaseAway
+
+T = TypeVar("T")
+
+POOL_SIZE = 8
+CONNECT_SECONDS = 5.0
+STATEMENT_MS = 30_000
+WRITER_SILENCE_MS = 5_000
+"""How long a writer may be silent before the server ends its session and so frees its locks; it beats every second."""
+
+LOCK_CLASS = 0x5357524D
+"""Tells our advisory locks from those of others in the same database."""
+
+
+async def open_postgres(url: str) -> "PostgresDatabase":
+    """Connect lazily: the server need not be there yet."""
+    return PostgresDatabase(url)
+
+
+def asyncpg_url(url: str) -> str:
+    """`postgresql://…` with the driver that we use named in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(scheme="postgresql+asyncpg"))
+
+
+class PostgresDatabase:
+    """A pool of connections."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        self._url = asyncpg_url(url)
+        self._engine = create_async_engine(
+            self._url,
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=CONNECT_SECONDS,
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "server_settings": {"statement_timeout": str(STATEMENT_MS), "application_name": "swarming"},
+            },
+        )
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a query; after a lost connection once more, on a new one, since it changes nothing."""
+        try:
+            return await self._run(self._autocommit, work)
+        except DatabaseAway:
+            return await self._run(self._autocommit, work)
+
+    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+        """Run a batch in a transaction, or as the single statement that it promises to be."""
+        return await self._run(self._autocommit if one_statement else self._engine, work)
+
+    async def open_writer(self, name: str) -> "PostgresWriter":
+        """A connection outside the pool, which the server ends when it is silent."""
+        silence = str(WRITER_SILENCE_MS)
+        engine = create_async_engine(
+            self._url,
+            poolclass=NullPool,
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "server_settings": {
+                    "application_name": name,
+                    "idle_session_timeout": silence,
+                    "idle_in_transaction_session_timeout": silence,
+                    "statement_timeout": silence,
+                    "tcp_user_timeout": silence,
+                },
+            },
+        )
+        with translated():
+            connection = await engine.connect()
+        return PostgresWriter(engine, await connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+    async def now(self) -> datetime:
+        """The server's clock."""
+        moment: datetime = await self.read(lambda c: c.execute(text("SELECT clock_timestamp()")).scalar_one())
+        return moment
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._engine.dispose()
+
+    @staticmethod
+    async def _run(engine: AsyncEngine, work: Work[T]) -> T:
+        with translated():
+            async with engine.begin() as connection:
+                return await connection.run_sync(work)
+
+
+class PostgresWriter:
+    """Advisory locks and writes on one connection; a failure loses all of it at once."""
+
+    def __init__(self, engine: AsyncEngine, connection: AsyncConnection) -> None:
+        self._engine = engine
+        self._connection = connection
+        self._turn = asyncio.Lock()
+        self.is_lost = False
+
+    async def try_lock(self, key: int) -> bool:
+        """`pg_try_advisory_lock`, once: PostgreSQL would count a second one."""
+        held = text(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+            " AND classid::bigint = :class AND objid::bigint = :key AND granted)"
+            " OR pg_try_advisory_lock(:class, :key)"
+        )
+        return bool(await self._ask(lambda c: c.execute(held, {"class": LOCK_CLASS, "key": key}).scalar_one()))
+
+    async def unlock(self, key: int) -> None:
+        """`pg_advisory_unlock`."""
+        release = text("SELECT pg_advisory_unlock(:class, :key)")
+        await self._ask(lambda c: c.execute(release, {"class": LOCK_CLASS, "key": key}).scalar_one())
+
+    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+        """Run a batch; any failure to do so loses the writer, since its memory may be wrong now."""
+        return await self._ask(work if one_statement else lambda c: _in_transaction(c, work))
+
+    async def beat(self) -> None:
+        """A word, so that the server does not end the session."""
+        await self._ask(lambda c: c.execute(text("SELECT 1")))
+
+    async def close(self) -> None:
+        """Disconnect, which frees the locks."""
+        self.is_lost = True
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._connection.close()
+        except (TimeoutError, Exception):
+            await self._connection.invalidate()
+        await self._engine.dispose()
+
+    async def _ask(self, work: Work[T]) -> T:
+        if self.is_lost:
+            raise DatabaseAway("this writer's connection was lost")
+        async with self._turn:
+            try:
+                with translated():
+                    return await self._connection.run_sync(work)
+            except BaseException:
+                self.is_lost = True
+                raise
+
+
+def _in_transaction(connection: Connection, work: Work[T]) -> T:
+    """BEGIN and COMMIT by hand: the connection is in autocommit, for batches that are one statement."""
+    connection.exec_driver_sql("BEGIN")
+    try:
+        result = work(connection)
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
+    return result

@@ -1,0 +1,230 @@
+"""The embedded database: SQLite in WAL mode, every commit on disk before it is acknowledged.
+
+One writer thread serves the whole process: what callers brought while the last commit was under way goes into one
+transaction, with a savepoint each. Readers have a few threads of their own and never wait for the writer.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread, local
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+
+from swarming_common.database.failures import translated
+from swarming_common.database.port import Work
+from swarming_common.errors import DatabaseAway, SwarmingError
+
+T = TypeVar("T")
+
+FILE_NAME = "swarming.db"
+READER_THREADS = 3
+MAX_BATCHES_IN_A_COMMIT = 200
+
+
+class FolderInUse(SwarmingError):
+    """Another process works on this data folder."""
+
+
+async def open_sqlite(folder: Path) -> "SqliteDatabase":
+    """Open the database in this folder, which must have been migrated. Raises FolderInUse."""
+    return await asyncio.to_thread(SqliteDatabase, folder)
+
+
+def sqlite_url(folder: Path) -> str:
+    """The address of the database in this folder, for migrate."""
+    return f"sqlite:///{folder / FILE_NAME}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Work[Any]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Any]
+
+    def resolve(self, result: Any) -> None:
+        self.loop.call_soon_threadsafe(_set, self.done, result)
+
+    def fail(self, error: BaseException) -> None:
+        self.loop.call_soon_threadsafe(_set_error, self.done, error)
+
+
+class SqliteDatabase:
+    """One database file, one process, one writer thread."""
+
+    dialect = "sqlite"
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = _lock_folder(folder)
+        engine = _engine(folder / FILE_NAME)
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._writer = Thread(target=_write_jobs, args=(engine, self._jobs), name="sqlite-writer", daemon=True)
+        self._writer.start()
+        self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
+        self._engine = engine
+        self._reader_connections: list[Connection] = []
+        self._local = local()
+        self._closed = False
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a query that writes nothing."""
+        if self._closed:
+            raise DatabaseAway("the database is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+        """Run a batch; it shares its commit with the batches that wait beside it."""
+        del one_statement  # a transaction costs nothing extra here
+        if self._closed:
+            raise DatabaseAway("the database is closed")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(work, loop, done))
+        return await done
+
+    async def open_writer(self, name: str) -> "SqliteWriter":
+        """The process's writer thread; the folder's lock is every lock."""
+        del name
+        return SqliteWriter(self)
+
+    async def now(self) -> datetime:
+        """The host's clock: the database has no other."""
+        return datetime.now(UTC)
+
+    async def close(self) -> None:
+        """Commit what was accepted and let go of the folder."""
+        if self._closed:
+            return
+        self._closed = True
+        self._jobs.put(None)
+        await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        for connection in self._reader_connections:
+            connection.close()
+        os.close(self._lock)
+
+    def _read(self, work: Work[T]) -> T:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        with translated():
+            if connection is None:
+                connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._local.connection = connection
+                self._reader_connections.append(connection)
+            try:
+                return work(connection)
+            finally:
+                connection.rollback()  # ends SQLAlchemy's own bookkeeping of a transaction; SQLite had none
+
+
+class SqliteWriter:
+    """The writer port on SQLite: one process owns the folder, so it owns every lock."""
+
+    is_lost = False
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def try_lock(self, key: int) -> bool:
+        """Always: the folder is locked."""
+        del key
+        return True
+
+    async def unlock(self, key: int) -> None:
+        """Nothing to do."""
+
+    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+        """As the database's own write."""
+        return await self._database.write(work, one_statement=one_statement)
+
+    async def beat(self) -> None:
+        """Nothing to show: nobody else waits for the lock."""
+
+    async def close(self) -> None:
+        """Nothing to release; the folder stays locked until the database closes."""
+
+
+def _set(done: asyncio.Future[Any], result: Any) -> None:
+    if not done.done():
+        done.set_result(result)
+
+
+def _set_error(done: asyncio.Future[Any], error: BaseException) -> None:
+    if not done.done():
+        done.set_exception(error)
+
+
+def _lock_folder(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise FolderInUse(f"{folder} is in use by another process") from error
+    return lock
+
+
+def _engine(file: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{file}", poolclass=NullPool, connect_args={"check_same_thread": False, "timeout": 10.0}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, sqlite3 would guess
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-32000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _write_jobs(engine: Engine, jobs: "SimpleQueue[_Job | None]") -> None:
+    """The writer thread: it ends when it finds None, after everything before it."""
+    with engine.connect() as connection:
+        event.listen(connection, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+        while True:
+            batch, is_last = _take(jobs)
+            if batch:
+                _commit(connection, batch)
+            if is_last:
+                return
+
+
+def _take(jobs: "SimpleQueue[_Job | None]") -> tuple[list[_Job], bool]:
+    batch: list[_Job] = []
+    job = jobs.get()
+    while job is not None:
+        batch.append(job)
+        if len(batch) >= MAX_BATCHES_IN_A_COMMIT:
+            return batch, False
+        try:
+            job = jobs.get_nowait()
+        except Empty:
+            return batch, False
+    return batch, True
+
+
+def _commit(connection: Connection, batch: Sequence[_Job]) -> None:
+    """Everybody's batch in one transaction; a batch that fails is undone alone."""
+    results: list[tuple[_Job, Any]] = []
+    try:
+        with translated(), connection.begin():
+            for job in batch:
+                try:
+                    with translated(), connection.begin_nested():
+                        results.append((job, job.work(connection)))
+                except Exception as error:
+                    job.fail(error)
+    except Exception as error:
+        for job, _ in results:
+            job.fail(error)
+        return
+    for job, result in results:
+        job.resolve(result)

@@ -1,0 +1,262 @@
+"""Every table, with the one service that writes it (`info["owner"]`). A task is keyed by its value, see model/task_id.py.
+
+The Alembic tree in migrations/ makes them; a test holds the two together.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+from swarming_common.database.columns import CommitOrder, Json, UtcDateTime
+
+metadata = MetaData()
+
+FRONTEND = {"owner": "frontend"}
+SCHEDULER = {"owner": "scheduler"}
+BOTGATEWAY = {"owner": "botgateway"}
+STATS = {"owner": "stats"}
+
+# --- frontend -------------------------------------------------------------------------------------------------------
+
+task_request = Table(
+    "task_request",
+    metadata,
+    Column("tx", CommitOrder, nullable=False),
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("created_ts", UtcDateTime, nullable=False),
+    Column("expiration_ts", UtcDateTime, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("pool", Text),
+    Column("priority", SmallInteger, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("parent_task_id", BigInteger),
+    Column("tags", Json, nullable=False),
+    Column("request", Json, nullable=False),
+    Column("secret_bytes", LargeBinary),
+    info=FRONTEND,
+)
+"""What users asked for; never changed. `request` is a model/request.py TaskRequest."""
+
+submission = Table(
+    "submission",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("request_uuid", Text, primary_key=True),
+    Column("task_id", BigInteger, nullable=False),
+    Column("created_ts", UtcDateTime, nullable=False),
+    info=FRONTEND,
+)
+"""Makes a repeated submission return the first task."""
+
+command = Table(
+    "command",
+    metadata,
+    Column("tx", CommitOrder, nullable=False),
+    Column("command_id", Text, primary_key=True),
+    Column("shard", SmallInteger),
+    Column("kind", Text, nullable=False),
+    Column("task_id", BigInteger),
+    Column("bot_id", Text),
+    Column("arguments", Json, nullable=False),
+    Column("given_by", Text, nullable=False),
+    Column("reply_to", Text),
+    Column("created_ts", UtcDateTime, nullable=False),
+    info=FRONTEND,
+)
+"""What a person asks of a task or a bot; the owner of the thing acts on it. `reply_to` is a frontend's id."""
+
+# --- scheduler ------------------------------------------------------------------------------------------------------
+
+shard = Table(
+    "shard",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("owner", Text),
+    Column("request_cursor", BigInteger, nullable=False),
+    Column("command_cursor", BigInteger, nullable=False),
+    Column("report_cursor", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("relayed_seq", BigInteger, nullable=False),
+    info=SCHEDULER,
+)
+"""The shards there are, how far each has read its feeds, numbered its events and relayed them."""
+
+task_result = Table(
+    "task_result",
+    metadata,
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("current_slice", SmallInteger, nullable=False),
+    Column("slice_expiration_ts", UtcDateTime),
+    Column("run_number", SmallInteger),
+    Column("bot_id", Text),
+    Column("last_taskseq", Integer, nullable=False),
+    Column("created_ts", UtcDateTime, nullable=False),
+    Column("modified_ts", UtcDateTime, nullable=False),
+    Column("started_ts", UtcDateTime),
+    Column("completed_ts", UtcDateTime),
+    Column("abandoned_ts", UtcDateTime),
+    Column("exit_code", Integer),
+    Column("duration", Float),
+    Column("failure", Boolean, nullable=False),
+    Column("internal_failure", Boolean, nullable=False),
+    Column("reason", Text),
+    info=SCHEDULER,
+)
+"""One row a task, from its take-in on: where it is in its life. No row means PENDING."""
+
+task_run = Table(
+    "task_run",
+    metadata,
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("bot_id", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("slice", SmallInteger, nullable=False),
+    Column("offer_id", Text, nullable=False),
+    Column("gateway_id", Text, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    Column("killing", Boolean, nullable=False),
+    Column("bot_version", Text, nullable=False),
+    Column("bot_dimensions", Json, nullable=False),
+    Column("bot_idle_since_ts", UtcDateTime),
+    Column("started_ts", UtcDateTime, nullable=False),
+    Column("modified_ts", UtcDateTime, nullable=False),
+    Column("completed_ts", UtcDateTime),
+    Column("abandoned_ts", UtcDateTime),
+    Column("exit_code", Integer),
+    Column("duration", Float),
+    Column("failure", Boolean, nullable=False),
+    Column("internal_failure", Boolean, nullable=False),
+    Column("cost_usd", Float),
+    Column("reason", Text),
+    Column("details", Json),
+    info=SCHEDULER,
+)
+"""One row a run. Its bot's updates are taken while `state` is RUNNING and it is not `revoked`; `killing` tells the bot
+to stop. A run that was never confirmed may be given to another bot under the same id."""
+
+task_event = Table(
+    "task_event",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("task_id", BigInteger, nullable=False),
+    Column("taskseq", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version", SmallInteger, nullable=False),
+    Column("pool", Text, nullable=False),
+    Column("created_ts", UtcDateTime, nullable=False),
+    Column("data", Json, nullable=False),
+    info=SCHEDULER,
+)
+"""The events of a shard, densely numbered: the outbox, the timeline, and what a late subscriber catches up from."""
+
+# --- botgateway -----------------------------------------------------------------------------------------------------
+
+bot = Table(
+    "bot",
+    metadata,
+    Column("bot_id", Text, primary_key=True),
+    Column("dimensions", Json, nullable=False),
+    Column("state", Json, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("session", Text),
+    Column("external_ip", Text, nullable=False),
+    Column("authenticated_as", Text, nullable=False),
+    Column("first_seen_ts", UtcDateTime, nullable=False),
+    Column("last_seen_ts", UtcDateTime, nullable=False),
+    Column("quarantined", Text),
+    Column("maintenance", Text),
+    info=BOTGATEWAY,
+)
+"""What is known of a bot now. `quarantined` and `maintenance` hold the reason, NULL when it is neither."""
+
+bot_event = Table(
+    "bot_event",
+    metadata,
+    Column("bot_event_id", Text, primary_key=True),
+    Column("bot_id", Text, nullable=False),
+    Column("created_ts", UtcDateTime, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("message", Text),
+    Column("version", Text, nullable=False),
+    Column("external_ip", Text, nullable=False),
+    Column("dimensions", Json, nullable=False),
+    Column("state", Json, nullable=False),
+    Column("task_id", BigInteger),
+    Column("run_number", SmallInteger),
+    info=BOTGATEWAY,
+)
+"""What happened to a bot, newest last."""
+
+run_report = Table(
+    "run_report",
+    metadata,
+    Column("tx", CommitOrder, nullable=False),
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("bot_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("shard", SmallInteger, nullable=False),
+    Column("session", Text),
+    Column("created_ts", UtcDateTime, nullable=False),
+    Column("exit_code", Integer),
+    Column("duration", Float),
+    Column("hard_timeout", Boolean, nullable=False),
+    Column("io_timeout", Boolean, nullable=False),
+    Column("cost_usd", Float),
+    Column("message", Text),
+    Column("details", Json),
+    info=BOTGATEWAY,
+)
+"""What bots said of their runs, for the scheduler to act on. Kinds: model/reports.py."""
+
+task_output = Table(
+    "task_output",
+    metadata,
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+    info=BOTGATEWAY,
+)
+"""What a run printed, by byte offset."""
+
+# --- stats ----------------------------------------------------------------------------------------------------------
+
+stats_cursor = Table(
+    "stats_cursor",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    info=STATS,
+)
+"""The last event of each shard that was counted; moves in the same commit as the counts."""
+
+stats_minute = Table(
+    "stats_minute",
+    metadata,
+    Column("minute_ts", UtcDateTime, primary_key=True),
+    Column("pool", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    info=STATS,
+)
+"""How many events of each kind a minute had; `seconds` sums what the kind measures (pending time, run time)."""

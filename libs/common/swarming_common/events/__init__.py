@@ -1,0 +1,1 @@
+"""Public facts about tasks and bots: typed, versioned, in CloudEvents form."""

@@ -1,0 +1,100 @@
+"""Sends a shard's events on to the bus, strictly by number, from the table that is their outbox."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import groupby, islice
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import Connection, Row, select
+
+from swarming_common.bus.port import Bus, EventMessage
+from swarming_common.database.port import Database
+from swarming_common.database.tables import task_event
+from swarming_common.errors import Unavailable
+from swarming_common.events.envelope import TYPE_PREFIX, CloudEvent, encode, routing_key
+from swarming_common.model.task_id import TaskId, format_task_id
+
+log = structlog.get_logger(__name__)
+
+LAG_SECONDS = 0.05
+"""How long the first event waits for company; events are news, not the way work is handed out."""
+
+PAGE_EVENTS = 2_000
+PACK_EVENTS = 500
+RETRY_SECONDS = 0.5
+
+_RELAYED = Counter(
+    "swarming_events_relayed_total", "Counts events that every queue of the bus has safely; a repeat counts again."
+)
+
+
+class Relay:
+    """Relays one shard for its owner; after a failure it goes on from the first event that is not known to be safe."""
+
+    def __init__(self, database: Database, bus: Bus, shard: int, relayed_seq: int) -> None:
+        self._database = database
+        self._bus = bus
+        self._shard = shard
+        self._due = asyncio.Event()
+        self._due.set()
+        self.relayed_seq = relayed_seq
+        """Everything up to here is safe on the bus."""
+
+    def wake(self) -> None:
+        """There are new events, or the bus is back."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                while await self._relay_page():
+                    pass
+            except Unavailable as error:
+                log.warning("relay_paused", shard=self._shard, reason=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                self._due.set()
+            await asyncio.sleep(LAG_SECONDS)
+
+    async def _relay_page(self) -> bool:
+        rows = await self._database.read(lambda c: events_after(c, self._shard, self.relayed_seq, PAGE_EVENTS))
+        if not rows:
+            return False
+        await self._bus.publish(_packs([cloud_event(row) for row in rows]))
+        self.relayed_seq = rows[-1].seq
+        _RELAYED.inc(len(rows))
+        return len(rows) == PAGE_EVENTS
+
+
+def events_after(connection: Connection, shard: int, seq: int, limit: int) -> Sequence[Row[Any]]:
+    """The events of a shard after a number, in order."""
+    query = select(task_event).where(task_event.c.shard == shard, task_event.c.seq > seq)
+    return connection.execute(query.order_by(task_event.c.seq).limit(limit)).all()
+
+
+def cloud_event(row: Any) -> CloudEvent:
+    """A row of `task_event` in its public form."""
+    return CloudEvent(
+        id=f"{row.shard}-{row.seq}",
+        source=f"/swarming/shards/{row.shard}",
+        type=f"{TYPE_PREFIX}{row.name}.v{row.version}",
+        time=row.created_ts,
+        subject=format_task_id(TaskId(row.task_id)),
+        shard=row.shard,
+        seq=row.seq,
+        taskseq=row.taskseq,
+        pool=row.pool,
+        data=row.data,
+    )
+
+
+def _packs(events: Sequence[CloudEvent]) -> list[EventMessage]:
+    messages = []
+    for key, group in groupby(events, key=lambda one: routing_key(one.name, one.shard, one.pool)):
+        while pack := list(islice(group, PACK_EVENTS)):
+            messages.append(EventMessage(key, encode(pack)))
+    return messages

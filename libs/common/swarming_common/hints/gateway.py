@@ -1,0 +1,31 @@
+"""What a bot gateway reads."""
+
+from swarming_common.hints.wire import Hint
+from swarming_common.model.request import TaskProperties
+from swarming_common.model.task_id import TaskId
+
+
+class RunAssigned(Hint):
+    """Give this run to the bot of this offer; `task_run` says the same.
+
+    `run_number` with `task_id` is the run's id. Sent again until the bot's first update confirms the run.
+    """
+
+    task_id: TaskId
+    run_number: int
+    shard: int
+    offer_id: str
+    bot_id: str
+    properties: TaskProperties
+    secret_bytes: str | None = None  # base64
+    service_account: str = "none"
+    realm: str = ""
+    bot_ping_tolerance_secs: int
+
+
+class ShardAlive(Hint):
+    """A shard is served, once a second: its epoch and how many offers it knows of each gateway."""
+
+    shard: int
+    epoch: int
+    offers: dict[str, int]

@@ -1,0 +1,108 @@
+"""What the scheduler reads."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from swarming_common.hints.wire import Hint
+from swarming_common.model.reports import ReportKind
+from swarming_common.model.request import TaskRequest
+from swarming_common.model.task_id import TaskId
+
+
+class TaskSubmitted(Hint):
+    """A request was written. It carries the request, which never changes."""
+
+    task_id: TaskId
+    created_ts: datetime
+    request: TaskRequest
+
+
+class CommandGiven(Hint):
+    """A row was written to `command` for this shard; read it there."""
+
+    command_id: str
+
+
+class Offer(Hint):
+    """A bot that waits for work: one held poll."""
+
+    offer_id: str
+    bot_id: str
+    gateway_id: str
+    dimensions: dict[str, tuple[str, ...]]
+    bot_version: str
+    idle_since: datetime | None = None
+
+
+class OfferMade(Hint):
+    """A gateway holds a poll of this bot open."""
+
+    offer: Offer
+
+
+class OfferWithdrawn(Hint):
+    """A poll is not held any more and got no run from this shard."""
+
+    offer_id: str
+    bot_id: str
+
+
+class OffersHeld(Hint):
+    """All offers that this gateway holds for this shard; any other of its offers is gone."""
+
+    gateway_id: str
+    offers: tuple[Offer, ...]
+
+
+class RunDeclined(Hint):
+    """A run reached its gateway for an offer that was already closed with another answer, or whose bot had gone."""
+
+    task_id: TaskId
+    run_number: int
+    offer_id: str
+
+
+class RunReported(Hint):
+    """A row was written to `run_report`. It carries the report, which never changes."""
+
+    task_id: TaskId
+    run_number: int
+    bot_id: str
+    report: "Report"
+
+
+class Report(Hint):
+    """What is known of a run's end or beginning; the fields of `run_report`."""
+
+    kind: ReportKind
+    created_ts: datetime
+    exit_code: int | None = None
+    duration: float | None = None
+    hard_timeout: bool = False
+    io_timeout: bool = False
+    cost_usd: float | None = None
+    message: str | None = None
+    details: dict[str, object] = Field(default_factory=dict)
+
+
+class RunsHeard(Hint):
+    """Runs whose bots spoke to a gateway since its last word, as (task id, run number)."""
+
+    runs: tuple[tuple[TaskId, int], ...]
+
+
+class SchedulerAlive(Hint):
+    """A scheduler process beats once a second; `leaving` asks the others to take over at once."""
+
+    scheduler_id: str
+    leaving: bool = False
+
+
+class ShardReleased(Hint):
+    """An owner let go of a shard; whoever should own it need not wait for its next try."""
+
+    shard: int
+
+
+RunReported.model_rebuild()

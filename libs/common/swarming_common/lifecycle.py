@@ -1,0 +1,122 @@
+"""The life of a service process: build, serve, and on SIGTERM stop in good order.
+
+A service is an async context manager that yields its HTTP app. Stopping goes: `stopping` is set (held requests are
+answered, `/readyz` says no), the server takes no new connections and finishes what it accepted, the service's
+context ends (it releases what it owns), the ports close.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from swarming_common.background import Background
+from swarming_common.bus.port import Bus
+from swarming_common.cache.port import Cache
+from swarming_common.clock import DatabaseClock
+from swarming_common.database.port import Database
+from swarming_common.settings import CommonSettings
+
+log = structlog.get_logger(__name__)
+
+CLOCK_MEASURE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """What a service is built on."""
+
+    database: Database
+    bus: Bus
+    cache: Cache
+    clock: DatabaseClock = field(default_factory=DatabaseClock)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is asked to stop: answer what is held, accept nothing long."""
+
+
+BuildService = Callable[[Ports], AbstractAsyncContextManager[ASGIApp]]
+
+
+@asynccontextmanager
+async def opened(ports: Ports) -> AsyncIterator[Ports]:
+    """Measure the clock, keep it measured, and close the ports at the end."""
+    try:
+        await ports.clock.measure(ports.database)
+        async with Background() as background:
+            background.every(CLOCK_MEASURE_SECONDS, lambda: ports.clock.measure(ports.database), "measure_clock")
+            yield ports
+    finally:
+        await ports.bus.close()
+        await ports.cache.close()
+        await ports.database.close()
+
+
+async def serve(
+    app: ASGIApp,
+    *,
+    settings: CommonSettings,
+    port: int,
+    stopping: asyncio.Event,
+    started: Callable[[int], None] | None = None,
+) -> None:
+    """Answer HTTP until SIGTERM or SIGINT, or until `stopping` is set; then finish what was accepted.
+
+    Port 0 takes a free one; `started` is told the port once it listens.
+    """
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,  # longer than a held poll, so that a bot's connection stays open between two
+        timeout_graceful_shutdown=int(settings.stop_seconds),
+        backlog=4096,
+    )
+    server = _Server(config, stopping, started)
+    await server.serve()
+
+
+class _Server(uvicorn.Server):
+    """Sets `stopping` before it waits for requests, so that held ones are answered and not waited for."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, started: Callable[[int], None] | None) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self._tell_started = started
+
+    async def serve(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        watch = asyncio.create_task(self._watch())
+        try:
+            await self._serve()
+        finally:
+            watch.cancel()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup()
+        if self.started and self._tell_started is not None:
+            self._tell_started(self.servers[0].sockets[0].getsockname()[1])
+
+    def _stop(self) -> None:
+        log.info("stopping")
+        self._stopping.set()
+
+    async def _watch(self) -> None:
+        await self._stopping.wait()
+        self.should_exit = True

@@ -1,0 +1,1 @@
+"""The vocabulary of Swarming: pure values, no I/O."""

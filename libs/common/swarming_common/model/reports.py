@@ -1,0 +1,23 @@
+"""What a bot says of its run: the kinds of `run_report`."""
+
+from enum import StrEnum
+
+
+class ReportKind(StrEnum):
+    """Each kind is told at most once by a bot for a run; the first of the ending ones wins."""
+
+    CONFIRMED = "confirmed"
+    """The first update came: the bot has the run."""
+    FINISHED = "finished"
+    """The process ended, or was stopped by a timeout or a kill."""
+    CANCELED = "canceled"
+    """The bot was told to stop before it started the process."""
+    FAILED = "failed"
+    """The bot itself failed (task_error); `message` says how, `details` names missing inputs."""
+    LOST = "lost"
+    """The bot is back without the run."""
+
+    @property
+    def ends_the_run(self) -> bool:
+        """Whether the run is over with this report."""
+        return self is not ReportKind.CONFIRMED

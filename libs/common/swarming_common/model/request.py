@@ -1,0 +1,118 @@
+"""What a user asks for: a task request with its slices, in the one normalised form that is stored and passed on.
+
+The dialects of the API (strings for integers, key/value objects, legacy fields) are translated at their adapters;
+limits are those of client-api-v1.md section 12.
+"""
+
+from pydantic import BaseModel, ConfigDict
+
+from swarming_common.model.dimensions import Requirements
+
+DEFAULT_PING_TOLERANCE_SECS = 1200
+DEFAULT_GRACE_PERIOD_SECS = 30
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cache(_Part):
+    """A named folder that a bot keeps between tasks; `path` is relative to the run's folder."""
+
+    name: str
+    path: str
+
+
+class EnvPrefix(_Part):
+    """Relative paths put before the value of a path-like environment variable."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+class Digest(_Part):
+    """Names a blob in a content-addressed store."""
+
+    hash: str
+    size_bytes: int
+
+
+class CasReference(_Part):
+    """An input tree in a content-addressed store."""
+
+    cas_instance: str
+    digest: Digest
+
+
+class CipdPackage(_Part):
+    """One package that a bot installs before the command runs."""
+
+    package_name: str
+    version: str
+    path: str = ""
+
+
+class CipdInput(_Part):
+    """The packages that a command needs."""
+
+    server: str = ""
+    client_package: CipdPackage | None = None
+    packages: tuple[CipdPackage, ...] = ()
+
+
+class TaskProperties(_Part):
+    """What to run and what machine it takes. Durations in seconds; 0 means no limit where it is allowed."""
+
+    command: tuple[str, ...] = ()
+    dimensions: Requirements
+    execution_timeout_secs: int
+    io_timeout_secs: int = 0
+    grace_period_secs: int = DEFAULT_GRACE_PERIOD_SECS
+    relative_cwd: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    env_prefixes: tuple[EnvPrefix, ...] = ()
+    idempotent: bool = False
+    caches: tuple[Cache, ...] = ()
+    cipd_input: CipdInput | None = None
+    cas_input_root: CasReference | None = None
+    outputs: tuple[str, ...] = ()
+    has_secret_bytes: bool = False
+    containment_type: str = "NOT_SPECIFIED"
+
+
+class TaskSlice(_Part):
+    """One way to run the task; slices are tried in order."""
+
+    properties: TaskProperties
+    expiration_secs: int
+    wait_for_capacity: bool = False
+
+
+class TaskRequest(_Part):
+    """A submission after validation. Secret bytes are kept apart, in a column of their own."""
+
+    name: str
+    priority: int
+    user: str = ""
+    authenticated: str
+    tags: tuple[str, ...] = ()
+    task_slices: tuple[TaskSlice, ...]
+    parent_run_id: str | None = None
+    service_account: str = "none"
+    realm: str = ""
+    resultdb_enable: bool = False
+    pool_task_template: str = "AUTO"
+    bot_ping_tolerance_secs: int = DEFAULT_PING_TOLERANCE_SECS
+    pubsub_topic: str = ""
+    pubsub_auth_token: str = ""
+    pubsub_userdata: str = ""
+
+    @property
+    def pool(self) -> str | None:
+        """The pool that all slices ask for; None for a termination task."""
+        return next((value for key, value in self.task_slices[0].properties.dimensions if key == "pool"), None)
+
+    @property
+    def expiration_secs(self) -> int:
+        """How long the task may be pending in all."""
+        return sum(one.expiration_secs for one in self.task_slices)

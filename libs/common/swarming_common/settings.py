@@ -1,0 +1,42 @@
+"""Settings that every service has, read from the environment once and frozen."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from swarming_common.errors import SwarmingError
+
+
+class CommonSettings(BaseSettings):
+    """Addresses and limits of a service; each field is read from `SWARMING_<FIELD>`.
+
+    Empty addresses mean the embedded adapters, which only the standalone process can use.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SWARMING_", frozen=True, extra="ignore")
+
+    database_url: str = ""
+    bus_url: str = ""
+    cache_url: str = ""
+    public_url: str = "http://localhost:8080"
+    """How bots and people reach this installation; it goes into what bots download, never the Host header."""
+
+    host: str = "127.0.0.1"
+    """The interface to listen on; a deployment behind a proxy says 0.0.0.0 on purpose."""
+
+    log_level: str = "info"
+    log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
+    """`auto` is text on a terminal and JSON elsewhere."""
+
+    stop_seconds: float = 10.0
+    """How long an orderly stop may take; below what supervisors usually allow before they kill."""
+
+
+class MissingSetting(SwarmingError):
+    """A setting is needed and was not given."""
+
+
+def require(value: str, name: str, example: str) -> str:
+    """The value; raises MissingSetting, naming the variable and a right value, when it is empty."""
+    if not value:
+        raise MissingSetting(f"{name} is not set; expected something like {example}")
+    return value

@@ -1,0 +1,27 @@
+"""What the bot gateway counts."""
+
+from prometheus_client import Counter, Gauge
+
+POLLS_HELD = Gauge(
+    "swarming_botgateway_polls_held",
+    "Rises when a poll begins to wait for work and falls when it is answered or its bot is gone.",
+)
+UPDATES = Counter(
+    "swarming_botgateway_updates_total",
+    "Rises with each update of a run that was decided: taken, or refused because the run is not this bot's.",
+    ["outcome"],
+)
+OUTPUT_BYTES = Counter(
+    "swarming_botgateway_output_bytes_total", "Rises by the bytes of output that an accepted update carried."
+)
+RUNS_HANDED_OUT = Counter(
+    "swarming_botgateway_runs_handed_out_total", "Rises with each poll that is answered with a run."
+)
+RUNS_DECLINED = Counter(
+    "swarming_botgateway_runs_declined_total",
+    "Rises with each run sent back to its shard because its offer was closed with another answer.",
+)
+RUNS_LOST = Counter(
+    "swarming_botgateway_runs_lost_total",
+    "Rises with each run whose bot came back without it.",
+)

@@ -1,0 +1,176 @@
+"""The polls that are held open, and what the shards are told of them.
+
+Pure bookkeeping on futures: no database, no clock of its own. An offer ends once: with a run, or closed for another
+reason. What it ended with is remembered for a while, because a run that comes later is declined only when this gateway
+knows for sure that the bot was answered otherwise, or had gone (architecture.md section 3).
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from uuid import uuid4
+
+import structlog
+
+from swarming_botgateway.metrics import POLLS_HELD, RUNS_DECLINED
+from swarming_common.hints import addresses
+from swarming_common.hints.gateway import RunAssigned
+from swarming_common.hints.scheduler import Offer, OfferMade, OfferWithdrawn, RunDeclined
+from swarming_common.hints.wire import Hint
+from swarming_common.model.task_id import RunId
+
+log = structlog.get_logger(__name__)
+
+REMEMBER_SECONDS = 120.0
+"""Longer than a run is sent again to an offer that is gone."""
+
+REMEMBER_AT_MOST = 20_000
+
+
+class Closed(Enum):
+    """How a poll ended without a run."""
+
+    HELD_LONG_ENOUGH = "held long enough"
+    STOPPING = "this gateway stops"
+    SUPERSEDED = "the bot polls again, or another process of it shook hands"
+    SHUT_DOWN = "the bot said that it shuts down"
+    GONE = "the connection closed"
+
+
+@dataclass(eq=False, slots=True)
+class HeldPoll:
+    """One poll that waits for a run."""
+
+    offer: Offer
+    shards: frozenset[int]
+    opened: float
+    """Monotonic seconds."""
+    ending: "asyncio.Future[RunAssigned | Closed]"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What is remembered of an offer; `run` is what its bot was answered with, None if it got no run."""
+
+    at: float
+    shards: frozenset[int]
+    run: RunId | None
+
+
+@dataclass(eq=False)
+class Offers:
+    """All polls that this gateway holds."""
+
+    gateway_id: str
+    send: Callable[[str, Hint], None]
+    monotonic: Callable[[], float]
+    _held: dict[str, HeldPoll] = field(default_factory=dict)
+    _by_bot: dict[str, HeldPoll] = field(default_factory=dict)
+    _by_shard: dict[int, dict[str, HeldPoll]] = field(default_factory=dict)
+    _ended: OrderedDict[str, Ended] = field(default_factory=OrderedDict)
+
+    def open(
+        self,
+        *,
+        bot_id: str,
+        dimensions: Mapping[str, tuple[str, ...]],
+        bot_version: str,
+        idle_since: datetime,
+        shards: frozenset[int],
+    ) -> HeldPoll:
+        """Offer this bot to these shards; an older poll of the same bot is closed: a bot waits in one place."""
+        self.close_bot(bot_id, Closed.SUPERSEDED)
+        offer = Offer(
+            offer_id=str(uuid4()),
+            bot_id=bot_id,
+            gateway_id=self.gateway_id,
+            dimensions=dict(dimensions),
+            bot_version=bot_version,
+            idle_since=idle_since,
+        )
+        held = HeldPoll(offer, shards, self.monotonic(), asyncio.get_running_loop().create_future())
+        self._held[offer.offer_id] = self._by_bot[bot_id] = held
+        for shard in shards:
+            self._by_shard.setdefault(shard, {})[offer.offer_id] = held
+            self.send(addresses.shard(shard), OfferMade(offer=offer))
+        POLLS_HELD.inc()
+        return held
+
+    def assign(self, assigned: RunAssigned) -> None:
+        """Answer the poll that this run was meant for; decline the run if that poll is known to have ended otherwise.
+
+        An offer that is not known (any more) gets no word: its bot may have the run.
+        """
+        held = self._held.get(assigned.offer_id)
+        if held is not None and held.offer.bot_id == assigned.bot_id:
+            self._end(held, assigned)
+            return
+        ended = self._ended.get(assigned.offer_id)
+        if ended is not None and ended.run != _run_id(assigned):
+            self._decline(assigned)
+
+    def close(self, held: HeldPoll, reason: Closed) -> None:
+        """End a poll without a run; does nothing if it has ended already."""
+        self._end(held, reason)
+
+    def close_bot(self, bot_id: str, reason: Closed) -> None:
+        """End the poll of this bot, if it is held here."""
+        if (held := self._by_bot.get(bot_id)) is not None:
+            self._end(held, reason)
+
+    def close_all(self, reason: Closed) -> None:
+        """End every poll."""
+        for held in list(self._held.values()):
+            self._end(held, reason)
+
+    def held_for(self, shard: int) -> tuple[HeldPoll, ...]:
+        """The polls that are offered to this shard."""
+        return tuple(self._by_shard.get(shard, {}).values())
+
+    def ended_since(self, shard: int, moment: float) -> int:
+        """How many offers to this shard have ended since then (monotonic seconds)."""
+        count = 0
+        for ended in reversed(self._ended.values()):
+            if ended.at < moment:
+                break
+            count += shard in ended.shards
+        return count
+
+    def _end(self, held: HeldPoll, ending: RunAssigned | Closed) -> None:
+        offer_id = held.offer.offer_id
+        if self._held.pop(offer_id, None) is None:
+            return
+        if self._by_bot.get(held.offer.bot_id) is held:
+            del self._by_bot[held.offer.bot_id]
+        run = _run_id(ending) if isinstance(ending, RunAssigned) else None
+        for shard in held.shards:
+            del self._by_shard[shard][offer_id]
+            if not (isinstance(ending, RunAssigned) and ending.shard == shard):
+                withdrawn = OfferWithdrawn(offer_id=offer_id, bot_id=held.offer.bot_id)
+                self.send(addresses.shard(shard), withdrawn)
+        self._remember(offer_id, Ended(self.monotonic(), held.shards, run))
+        if not held.ending.done():
+            held.ending.set_result(ending)
+        POLLS_HELD.dec()
+
+    def _remember(self, offer_id: str, ended: Ended) -> None:
+        self._ended[offer_id] = ended
+        while self._ended:
+            oldest = next(iter(self._ended))
+            is_old = self._ended[oldest].at < ended.at - REMEMBER_SECONDS
+            if not is_old and len(self._ended) <= REMEMBER_AT_MOST:
+                return
+            del self._ended[oldest]
+
+    def _decline(self, assigned: RunAssigned) -> None:
+        RUNS_DECLINED.inc()
+        log.info("run_declined", run_id=str(_run_id(assigned)), bot_id=assigned.bot_id, shard=assigned.shard)
+        declined = RunDeclined(task_id=assigned.task_id, run_number=assigned.run_number, offer_id=assigned.offer_id)
+        self.send(addresses.shard(assigned.shard), declined)
+
+
+def _run_id(assigned: RunAssigned) -> RunId:
+    return RunId(assigned.task_id, assigned.run_number)

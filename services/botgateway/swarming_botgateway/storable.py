@@ -1,0 +1,42 @@
+"""Makes what a bot sent storable: JSON may hold what a database column cannot."""
+
+import math
+from typing import Any
+
+LARGEST_INTEGER = 2**63 - 1
+
+
+def storable(value: Any) -> Any:
+    """The same, with NULs in texts replaced, and numbers that no column holds as None."""
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, dict):
+        return {storable_text(key): storable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [storable(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return None
+    return value
+
+
+def storable_text(text: str) -> str:
+    """The same with each NUL replaced."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def unstorable_path(value: Any, path: str = "") -> str | None:
+    """Where a value is that no column holds, as the caller wrote it (`client_error.missing_cas[0]`); None if nowhere."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            inner = f"{path}.{key}" if path else key
+            if "\0" in key or (found := unstorable_path(one, inner)) is not None:
+                return inner.replace("\0", "\\0") if "\0" in key else found
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            if (found := unstorable_path(one, f"{path}[{index}]")) is not None:
+                return found
+    elif value is not None and not isinstance(value, bool) and storable(value) != value:
+        return path
+    return None

@@ -1,0 +1,193 @@
+"""What is known of bots, and which runs they have not finished."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, select, update
+
+from swarming_botgateway.sessions import Session, parse_session
+from swarming_common.database.dialects import insert
+from swarming_common.database.tables import bot, run_report, shard, task_run
+from swarming_common.model.reports import ReportKind
+from swarming_common.model.shards import DEFAULT_SHARD_COUNT
+from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import RunId, TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotFacts:
+    """What a bot says of itself that others act on: written at once when it changes."""
+
+    dimensions: Mapping[str, Sequence[str]]
+    version: str
+    quarantined: str | None
+    maintenance: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedRun:
+    """A run that the scheduler counts as running on this bot and whose end the bot has not reported."""
+
+    run: RunId
+    shard: int
+    is_confirmed: bool
+    confirmed_by: Session | None
+    """The session whose update confirmed it, if that update said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownBot:
+    """What a poll needs of a bot's row, and its unfinished runs."""
+
+    session: Session | None
+    facts: BotFacts
+    unfinished: tuple[UnfinishedRun, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenBot:
+    """What is written of a bot from time to time; `state` is None when there is nothing new to write."""
+
+    bot_id: str
+    last_seen: datetime
+    state: Mapping[str, Any] | None
+
+
+def shard_count(connection: Connection) -> int:
+    """How many shards the pools are spread over."""
+    return connection.execute(select(func.count()).select_from(shard)).scalar_one() or DEFAULT_SHARD_COUNT
+
+
+def known_bots(connection: Connection, bot_ids: Collection[str]) -> dict[str, KnownBot]:
+    """The bots of these ids that have a row."""
+    found: dict[str, KnownBot] = {}
+    for row in connection.execute(_known_bots(bot_ids)):
+        before = found.get(row.bot_id)
+        unfinished = () if row.task_id is None else (_unfinished(row),)
+        found[row.bot_id] = KnownBot(
+            session=parse_session(row.session),
+            facts=BotFacts(
+                dimensions=row.dimensions,
+                version=row.version,
+                quarantined=row.quarantined,
+                maintenance=row.maintenance,
+            ),
+            unfinished=unfinished if before is None else before.unfinished + unfinished,
+        )
+    return found
+
+
+def current_session(connection: Connection, bot_id: str) -> Session | None:
+    """The bot's session; the row is kept from others until the transaction ends."""
+    query = select(bot.c.session).where(bot.c.bot_id == bot_id).with_for_update()
+    return parse_session(connection.execute(query).scalar_one_or_none())
+
+
+def write_connected_bot(connection: Connection, row: Mapping[str, Any]) -> None:
+    """The row of a bot that shook hands: all columns; one that is known keeps when it was first seen."""
+    upsert = insert(connection, bot)
+    changes = {name: upsert.excluded[name] for name in row if name not in ("bot_id", "first_seen_ts")}
+    connection.execute(upsert.on_conflict_do_update(index_elements=["bot_id"], set_=changes), dict(row))
+
+
+def write_facts(connection: Connection, bot_id: str, facts: BotFacts) -> None:
+    """What others act on, at once."""
+    changes = update(bot).where(bot.c.bot_id == bot_id)
+    connection.execute(
+        changes.values(
+            dimensions=facts.dimensions,
+            version=facts.version,
+            quarantined=facts.quarantined,
+            maintenance=facts.maintenance,
+        )
+    )
+
+
+def write_seen_bots(connection: Connection, seen: Collection[SeenBot]) -> None:
+    """When bots were last heard of, and their states; repeatable, and an older word never replaces a newer one."""
+    touch = update(bot).where(bot.c.bot_id == bindparam("of_bot"), bot.c.last_seen_ts < bindparam("at"))
+    for with_state in (False, True):
+        # in one order everywhere: two gateways that write the same bots must not wait for each other in a circle
+        rows = [
+            {"of_bot": one.bot_id, "at": one.last_seen, "new_state": one.state}
+            for one in sorted(seen, key=lambda one: one.bot_id)
+            if (one.state is not None) == with_state
+        ]
+        changes: dict[str, Any] = {"last_seen_ts": bindparam("at")}
+        if with_state:
+            changes["state"] = bindparam("new_state")
+        else:
+            rows = [{"of_bot": row["of_bot"], "at": row["at"]} for row in rows]
+        if rows:
+            connection.execute(touch.values(changes), rows)
+
+
+def unfinished_runs(connection: Connection, bot_id: str) -> tuple[UnfinishedRun, ...]:
+    """The runs of a bot, which need not have a row yet, that it has not finished."""
+    rows = connection.execute(_unfinished_runs().where(task_run.c.bot_id == bot_id))
+    return tuple(_unfinished(row) for row in rows)
+
+
+def _unfinished_runs() -> Select[Any]:
+    confirmed, ending = run_report.alias("confirmed"), run_report.alias("ending")
+    return (
+        select(
+            task_run.c.task_id,
+            task_run.c.run_number,
+            task_run.c.shard,
+            task_run.c.bot_id,
+            confirmed.c.kind.label("confirmed"),
+            confirmed.c.session.label("confirmed_by"),
+        )
+        .join_from(
+            task_run,
+            confirmed,
+            and_(_is_of_run(confirmed), confirmed.c.kind == ReportKind.CONFIRMED.value),
+            isouter=True,
+        )
+        .where(
+            task_run.c.state == int(TaskState.RUNNING),
+            task_run.c.revoked.is_(False),
+            ~exists().where(_is_of_run(ending), ending.c.kind != ReportKind.CONFIRMED.value),
+        )
+    )
+
+
+def _known_bots(bot_ids: Collection[str]) -> Select[Any]:
+    runs = _unfinished_runs().where(task_run.c.bot_id.in_(bot_ids)).subquery("runs")
+    return (
+        select(
+            bot.c.bot_id,
+            bot.c.session,
+            bot.c.dimensions,
+            bot.c.version,
+            bot.c.quarantined,
+            bot.c.maintenance,
+            runs.c.task_id,
+            runs.c.run_number,
+            runs.c.shard,
+            runs.c.confirmed,
+            runs.c.confirmed_by,
+        )
+        .join_from(bot, runs, runs.c.bot_id == bot.c.bot_id, isouter=True)
+        .where(bot.c.bot_id.in_(bot_ids))
+    )
+
+
+def _is_of_run(report: Any) -> Any:
+    return and_(
+        report.c.task_id == task_run.c.task_id,
+        report.c.run_number == task_run.c.run_number,
+        report.c.bot_id == task_run.c.bot_id,
+    )
+
+
+def _unfinished(row: Any) -> UnfinishedRun:
+    return UnfinishedRun(
+        run=RunId(TaskId(row.task_id), row.run_number),
+        shard=row.shard,
+        is_confirmed=row.confirmed is not None,
+        confirmed_by=parse_session(row.confirmed_by),
+    )

@@ -1,0 +1,207 @@
+"""What bots say of their runs: output and reports, judged and written in one go.
+
+An update is current when its run is RUNNING, not revoked, this bot's, not ended by an earlier report, and not confirmed
+by another process of the bot. What is not current is stored nowhere; a repeated ending is known by its row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic_core
+from sqlalchemy import Connection, and_, select, text
+
+from swarming_common.database.dialects import insert
+from swarming_common.database.tables import run_report, task_output, task_run
+from swarming_common.hints.scheduler import Report
+from swarming_common.model.reports import ReportKind
+from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Bytes that a run printed; `start` is their offset in all it prints."""
+
+    start: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUpdate:
+    """One update of a run."""
+
+    run: RunId
+    bot_id: str
+    session: str | None
+    output: Output | None
+    report: Report | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of an update. `shard` and `state` are None when there is no such run."""
+
+    is_current: bool
+    is_repeat: bool
+    """It says again how the run ended, as the first time."""
+    killing: bool
+    state: int | None
+    shard: int | None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether what it says is, or already was, stored."""
+        return self.is_current or self.is_repeat
+
+
+def write_updates(connection: Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
+    """Judge and write; repeatable. One verdict for each update, in order."""
+    if connection.dialect.name == "postgresql":
+        return _write_in_one_statement(connection, updates)
+    return write_updates_portably(connection, updates)
+
+
+def write_updates_portably(connection: Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
+    """One after another, for every dialect."""
+    verdicts = [_judge(connection, one) for one in updates]
+    for one, verdict in zip(updates, verdicts, strict=True):
+        if not verdict.is_current:
+            continue
+        key = {"task_id": one.run.task_id, "run_number": one.run.number}
+        if one.output is not None:
+            row = {**key, "start": one.output.start, "content": one.output.content}
+            connection.execute(insert(connection, task_output).on_conflict_do_nothing(), row)
+        if one.report is not None:
+            row = _report_row(one) | {"shard": verdict.shard}
+            connection.execute(insert(connection, run_report).on_conflict_do_nothing(), row)
+    return verdicts
+
+
+def _judge(connection: Connection, update: RunUpdate) -> Verdict:
+    key = {"task_id": update.run.task_id, "run_number": update.run.number}
+    run = connection.execute(
+        select(task_run.c.shard, task_run.c.state, task_run.c.killing, task_run.c.revoked, task_run.c.bot_id).where(
+            and_(*(task_run.c[name] == value for name, value in key.items()))
+        )
+    ).one_or_none()
+    if run is None:
+        return Verdict(is_current=False, is_repeat=False, killing=False, state=None, shard=None)
+    reports = connection.execute(
+        select(run_report.c.kind, run_report.c.session, run_report.c.exit_code, run_report.c.duration).where(
+            run_report.c.bot_id == update.bot_id,
+            *(run_report.c[name] == value for name, value in key.items()),
+        )
+    ).all()
+    is_ours = run.state == TaskState.RUNNING and not run.revoked and run.bot_id == update.bot_id
+    return Verdict(
+        is_current=is_ours and not any(_stands_against(update, report) for report in reports),
+        is_repeat=any(_says_the_same(update, report) for report in reports),
+        killing=run.killing,
+        state=run.state,
+        shard=run.shard,
+    )
+
+
+def _stands_against(update: RunUpdate, report: Any) -> bool:
+    if report.kind != ReportKind.CONFIRMED:
+        return True
+    return None not in (report.session, update.session) and report.session != update.session
+
+
+def _says_the_same(update: RunUpdate, report: Any) -> bool:
+    said = update.report
+    return (
+        said is not None
+        and said.kind.ends_the_run
+        and (report.kind, report.exit_code, report.duration) == (said.kind, said.exit_code, said.duration)
+    )
+
+
+_REPORT_COLUMNS = (
+    "task_id, run_number, bot_id, kind, shard, session, created_ts, exit_code, duration, hard_timeout, io_timeout,"
+    " cost_usd, message, details"
+)
+
+_JUDGE_AND_WRITE = text(f"""
+WITH item AS MATERIALIZED (
+  SELECT said.*, printed.content
+  FROM jsonb_to_recordset(CAST(CAST(:said AS text) AS jsonb)) AS said(
+    n bigint, task_id bigint, run_number smallint, bot_id text, session text, start bigint, kind text,
+    created_ts timestamptz, exit_code integer, duration float8, hard_timeout boolean, io_timeout boolean,
+    cost_usd float8, message text, details jsonb)
+  LEFT JOIN unnest(CAST(:contents AS bytea[])) WITH ORDINALITY AS printed(content, n) USING (n)
+), judged AS MATERIALIZED (
+  SELECT item.*, run.shard, run.state, run.killing,
+    COALESCE(run.state = {int(TaskState.RUNNING)} AND NOT run.revoked AND run.bot_id = item.bot_id, false)
+      AND NOT EXISTS (
+        SELECT FROM run_report AS r
+        WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
+          AND (r.kind <> '{ReportKind.CONFIRMED}' OR r.session <> item.session)
+      ) AS is_current,
+    COALESCE(item.kind <> '{ReportKind.CONFIRMED}', false)
+      AND EXISTS (
+        SELECT FROM run_report AS r
+        WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
+          AND r.kind = item.kind AND r.exit_code IS NOT DISTINCT FROM item.exit_code
+          AND r.duration IS NOT DISTINCT FROM item.duration
+      ) AS is_repeat
+  FROM item LEFT JOIN task_run AS run USING (task_id, run_number)
+), kept_output AS (
+  INSERT INTO task_output (task_id, run_number, start, content)
+  SELECT task_id, run_number, start, content FROM judged WHERE is_current AND content IS NOT NULL
+  ON CONFLICT DO NOTHING
+), kept_reports AS (
+  INSERT INTO run_report ({_REPORT_COLUMNS})
+  SELECT {_REPORT_COLUMNS} FROM judged WHERE is_current AND kind IS NOT NULL
+  ON CONFLICT DO NOTHING
+)
+SELECT shard, state, killing, is_current, is_repeat FROM judged ORDER BY n
+""")
+
+
+def _write_in_one_statement(connection: Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
+    said = [_said(number, one) for number, one in enumerate(updates, start=1)]
+    contents = [None if one.output is None else one.output.content for one in updates]
+    rows = connection.execute(_JUDGE_AND_WRITE, {"said": pydantic_core.to_json(said).decode(), "contents": contents})
+    return [
+        Verdict(
+            is_current=row.is_current,
+            is_repeat=row.is_repeat,
+            killing=bool(row.killing),
+            state=row.state,
+            shard=row.shard,
+        )
+        for row in rows
+    ]
+
+
+def _said(number: int, update: RunUpdate) -> dict[str, Any]:
+    return {
+        "n": number,
+        "task_id": update.run.task_id,
+        "run_number": update.run.number,
+        "bot_id": update.bot_id,
+        "session": update.session,
+        "start": None if update.output is None else update.output.start,
+    } | ({} if update.report is None else _report_row(update))
+
+
+def _report_row(update: RunUpdate) -> dict[str, Any]:
+    report = update.report
+    assert report is not None
+    return {
+        "task_id": update.run.task_id,
+        "run_number": update.run.number,
+        "bot_id": update.bot_id,
+        "kind": report.kind.value,
+        "session": update.session,
+        "created_ts": report.created_ts,
+        "exit_code": report.exit_code,
+        "duration": report.duration,
+        "hard_timeout": report.hard_timeout,
+        "io_timeout": report.io_timeout,
+        "cost_usd": report.cost_usd,
+        "message": report.message,
+        "details": report.details or None,
+    }

@@ -1,0 +1,81 @@
+"""A bot shakes hands: it gets a session, and runs that its last process left behind are lost."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from swarming_botgateway.bot_word import BotWord
+from swarming_botgateway.identity import AUTHENTICATED_AS
+from swarming_botgateway.offers import Closed, Offers
+from swarming_botgateway.sessions import Session, begin_session
+from swarming_botgateway.storable import storable
+from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
+from swarming_botgateway.store.bots import current_session, unfinished_runs, write_connected_bot
+from swarming_botgateway.usecases.lost_runs import LostRun, lost_at_handshake, tell_lost_runs, write_lost_runs
+from swarming_common.bus.port import Bus
+from swarming_common.database.port import Database
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """What a process says when it starts; `process` names it, the same in a repeated handshake."""
+
+    word: BotWord
+    process: str
+    external_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Serves handshakes."""
+
+    database: Database
+    bus: Bus
+    offers: Offers
+
+    async def __call__(self, handshake: Handshake, now: datetime) -> Session:
+        """The bot's session from now on. Raises DatabaseAway."""
+        session, lost = await self.database.write(lambda connection: _write(connection, handshake, now))
+        bot_id = handshake.word.bot_id
+        self.offers.close_bot(bot_id, Closed.SUPERSEDED)
+        tell_lost_runs(self.bus.send, lost)
+        log.info("bot_connected", bot_id=bot_id, quarantined=handshake.word.facts.quarantined)
+        return session
+
+
+def _write(connection: Connection, handshake: Handshake, now: datetime) -> tuple[Session, list[LostRun]]:
+    word = handshake.word
+    session = begin_session(handshake.process, now, current_session(connection, word.bot_id))
+    lost = lost_at_handshake(unfinished_runs(connection, word.bot_id), session)
+    written = write_lost_runs(connection, word.bot_id, lost, now)
+    state = storable(word.state)
+    row = {
+        "bot_id": word.bot_id,
+        "dimensions": dict(word.facts.dimensions),
+        "state": state,
+        "version": word.facts.version,
+        "session": str(session),
+        "external_ip": handshake.external_ip,
+        "authenticated_as": AUTHENTICATED_AS,
+        "first_seen_ts": now,
+        "last_seen_ts": now,
+        "quarantined": word.facts.quarantined,
+        "maintenance": word.facts.maintenance,
+    }
+    write_connected_bot(connection, row)
+    event = BotEvent(
+        bot_id=word.bot_id,
+        created_ts=now,
+        event_type="bot_connected",
+        message=word.facts.quarantined,
+        version=word.facts.version,
+        external_ip=handshake.external_ip,
+        dimensions={key: list(values) for key, values in word.facts.dimensions.items()},
+        state=state,
+    )
+    write_bot_events(connection, [event])
+    return session, written

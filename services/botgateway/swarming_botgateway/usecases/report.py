@@ -1,0 +1,106 @@
+"""A bot reports on its run: output, life signs, its end. Written first, then told, then answered."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from swarming_botgateway.heard import Heard
+from swarming_botgateway.metrics import OUTPUT_BYTES, UPDATES
+from swarming_botgateway.presence import Presence
+from swarming_botgateway.store.updates import Output, RunUpdate, Verdict
+from swarming_common.bus.port import Bus
+from swarming_common.cache.port import Cache
+from swarming_common.database.group_commit import GroupCommit
+from swarming_common.hints import addresses
+from swarming_common.hints.scheduler import Report, RunReported
+from swarming_common.model.reports import ReportKind
+from swarming_common.model.task_id import RunId
+
+log = structlog.get_logger(__name__)
+
+MAX_OUTPUT_BYTES = 104_857_600
+"""What is kept of a run's output; the rest is dropped."""
+
+CONFIRMED_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The update is stored, or was before; `must_stop` if the task is to be killed."""
+
+    must_stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotItsRun:
+    """The run is not this bot's, or not any more: nothing was stored, and the bot must stop it."""
+
+
+ReportAnswer = Taken | NotItsRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRun:
+    """Serves updates and errors of runs."""
+
+    updates: GroupCommit[RunUpdate, Verdict]
+    bus: Bus
+    cache: Cache
+    heard: Heard
+    presence: Presence
+    confirmed: OrderedDict[tuple[RunId, str], None] = field(default_factory=OrderedDict)
+    """Runs and bots whose confirmation is known to be written: saves writing it with each update."""
+
+    async def __call__(self, update: RunUpdate, now: datetime) -> ReportAnswer:
+        """Durable once it returns. Raises DatabaseAway, and DataRejected for what the database cannot hold."""
+        update = self._with_confirmation(_within_limit(update), now)
+        verdict = await self.updates.submit(update)
+        if not verdict.is_accepted or verdict.shard is None:
+            UPDATES.labels("refused").inc()
+            log.info("update_refused", run_id=str(update.run), bot_id=update.bot_id, state=verdict.state)
+            return NotItsRun()
+        self._tell(update, verdict.shard)
+        self._note(update, verdict, now)
+        return Taken(must_stop=verdict.killing and not verdict.is_repeat)
+
+    def _with_confirmation(self, update: RunUpdate, now: datetime) -> RunUpdate:
+        if update.report is not None or (update.run, update.bot_id) in self.confirmed:
+            return update
+        return replace(update, report=Report(kind=ReportKind.CONFIRMED, created_ts=now))
+
+    def _tell(self, update: RunUpdate, shard: int) -> None:
+        if update.report is not None:
+            hint = RunReported(
+                task_id=update.run.task_id,
+                run_number=update.run.number,
+                bot_id=update.bot_id,
+                report=update.report,
+            )
+            self.bus.send(addresses.shard(shard), hint)
+        if update.output is not None:
+            self.cache.announce(f"task:{update.run.task_id:x}")
+
+    def _note(self, update: RunUpdate, verdict: Verdict, now: datetime) -> None:
+        UPDATES.labels("taken").inc()
+        self.presence.see(update.bot_id, now)
+        self.presence.is_busy(update.bot_id)
+        if update.output is not None:
+            OUTPUT_BYTES.inc(len(update.output.content))
+        if update.report is not None and update.report.kind.ends_the_run:
+            self.confirmed.pop((update.run, update.bot_id), None)
+            return
+        if verdict.shard is not None:
+            self.heard.note(verdict.shard, update.run)
+        self.confirmed[update.run, update.bot_id] = None
+        if len(self.confirmed) > CONFIRMED_REMEMBERED:
+            self.confirmed.popitem(last=False)
+
+
+def _within_limit(update: RunUpdate) -> RunUpdate:
+    output = update.output
+    if output is None or output.start + len(output.content) <= MAX_OUTPUT_BYTES:
+        return update
+    kept = output.content[: max(0, MAX_OUTPUT_BYTES - output.start)]
+    return replace(update, output=Output(output.start, kept) if kept else None)

@@ -1,0 +1,1 @@
+"""The client API v1: its dialect, translated to use cases and back."""

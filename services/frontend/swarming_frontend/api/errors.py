@@ -1,0 +1,128 @@
+"""Errors in the API's dialect: a status and `{"error":{"message":"…"}}`; the one place that chooses statuses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pydantic_core
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from swarming_common.errors import DataRejected, InvalidInput, NotFound, SwarmingError, Unavailable
+from swarming_common.http.body import BodyTooLarge
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+"""What a caller is told while the database is away: about how long a restart takes."""
+
+STATUSES: Mapping[type[SwarmingError], int] = {
+    InvalidInput: 400,
+    DataRejected: 400,
+    NotFound: 404,
+    BodyTooLarge: 413,
+    Unavailable: 503,
+}
+
+_EXPECTED = {
+    "missing": "a value, it is required",
+    "extra_forbidden": "no such field",
+    "string_type": "a text",
+    "string_unicode": "a text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "dict_type": "an object",
+    "none_required": "null",
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_parsing_size": "a 64-bit integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+}
+
+
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error as clients of this API read it."""
+    body = pydantic_core.to_json({"error": {"message": message}})
+    return Response(body, status, headers, media_type="application/json")
+
+
+def invalid_message(error: ValidationError) -> InvalidInput:
+    """What is wrong with a body that is no such message: its first error."""
+    return invalid_input(error.errors(include_url=False, include_input=False))
+
+
+def invalid_input(errors: Sequence[Any]) -> InvalidInput:
+    """The first of pydantic's errors, naming the field as the caller wrote it."""
+    first = errors[0]
+    kind, context = first["type"], first.get("ctx", {})
+    field = _path(first["loc"])
+    if kind == "json_invalid":
+        return InvalidInput("body", f"expected JSON ({context.get('error', 'malformed')})")
+    if kind == "value_error":
+        return InvalidInput(field, str(context["error"]))
+    if kind in ("enum", "literal_error"):
+        return InvalidInput(field, f"expected one of {context['expected']}")
+    expected = _EXPECTED.get(kind)
+    if expected is None:
+        return InvalidInput(field, f"expected something else: {first['msg']}")
+    return InvalidInput(field, "expected " + expected.format(**context))
+
+
+def answer_errors_of(app: FastAPI) -> None:
+    """Make the app answer every error in this dialect; pages have their own, see pages/."""
+    app.add_exception_handler(SwarmingError, _swarming_error)
+    app.add_exception_handler(RequestValidationError, _invalid_query)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unplanned)
+
+
+async def _swarming_error(_: Request, error: Exception) -> Response:
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+    if status == 503:
+        return error_response(
+            503, "a part of Swarming is away just now, try again", {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        )
+    if isinstance(error, DataRejected):
+        log.warning("data_rejected", reason=str(error))
+        return error_response(400, f"body: expected values that the database can hold ({error})")
+    if status == 500:
+        log.error("request_failed", exc_info=error)
+        return error_response(500, "something went wrong in Swarming")
+    return error_response(status, str(error))
+
+
+async def _invalid_query(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = [{**one, "loc": one["loc"][1:]} for one in error.errors()]  # without "query" or "path"
+    return error_response(400, str(invalid_input(found)))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = {
+        404: f"there is nothing at {request.url.path}",
+        405: f"{request.method} is not possible here, only {(error.headers or {}).get('Allow', 'another method')}",
+    }.get(error.status_code, str(error.detail))
+    return error_response(error.status_code, message, error.headers)
+
+
+async def _unplanned(_: Request, error: Exception) -> Response:
+    log.error("request_failed", exc_info=error)
+    return error_response(500, "something went wrong in Swarming")
+
+
+def _path(location: Sequence[str | int]) -> str:
+    path = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in location)
+    return path.lstrip(".") or "body"

@@ -1,0 +1,37 @@
+"""Settings of the frontend."""
+
+from pydantic import Field
+
+from swarming_common.model.request_limits import Limits
+from swarming_common.settings import CommonSettings
+
+DEFAULT_PORT = 8081
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Above the largest request that the limits allow (eight slices of 4096 outputs of 512 characters are 16 MB of plain
+text, every real one is a thousandth of it), and small enough to hold many in memory at once."""
+
+REFERENCE_MIN_TIMEOUT_SECS = 30
+REFERENCE_MIN_PING_TOLERANCE_SECS = 60
+REFERENCE_GUARDED_PRIORITY = 20
+REFERENCE_BOT_DEATH_TIMEOUT_SECS = 600
+
+
+class FrontendSettings(CommonSettings):
+    """What an installation may choose; each field is read from `SWARMING_<FIELD>`."""
+
+    frontend_port: int = DEFAULT_PORT
+    max_body_bytes: int = Field(default=MAX_BODY_BYTES, gt=0)
+    min_timeout_secs: int = Field(default=REFERENCE_MIN_TIMEOUT_SECS, ge=1)
+    """The least execution time-out, I/O time-out and expiration; tests lower it."""
+    min_ping_tolerance_secs: int = Field(default=REFERENCE_MIN_PING_TOLERANCE_SECS, ge=1)
+    """The least silence of a bot that a request may tolerate; tests lower it."""
+    guarded_priority: int = Field(default=REFERENCE_GUARDED_PRIORITY, ge=0, le=255)
+    """Priorities below it are raised to it for callers without special rights; 0 guards none."""
+    bot_death_timeout_secs: int = Field(default=REFERENCE_BOT_DEATH_TIMEOUT_SECS, gt=0)
+    """How long a bot may be unheard of before it is shown as dead."""
+
+    @property
+    def limits(self) -> Limits:
+        """The floors of requests."""
+        return Limits(min_timeout_secs=self.min_timeout_secs, min_ping_tolerance_secs=self.min_ping_tolerance_secs)

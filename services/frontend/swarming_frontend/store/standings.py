@@ -1,0 +1,163 @@
+"""How tasks and runs stand: `task_request` with what the scheduler wrote of it. No `task_result` row means PENDING."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select
+
+from swarming_common.database.tables import task_request, task_result, task_run
+from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A task, with its current or last run if it ever had one; or one run, if `is_run`."""
+
+    task_id: TaskId
+    run_number: int | None
+    is_run: bool
+    name: str
+    user: str
+    tags: tuple[str, ...]
+    state: TaskState
+    created_ts: datetime
+    modified_ts: datetime
+    started_ts: datetime | None = None
+    completed_ts: datetime | None = None
+    abandoned_ts: datetime | None = None
+    current_slice: int = 0
+    exit_code: int | None = None
+    duration: float | None = None
+    failure: bool = False
+    internal_failure: bool = False
+    reason: str | None = None
+    bot_id: str | None = None
+    bot_version: str | None = None
+    bot_dimensions: Mapping[str, Sequence[str]] | None = None
+    bot_idle_since_ts: datetime | None = None
+    details: Mapping[str, Any] | None = None
+    costs_usd: tuple[float, ...] = ()
+
+
+_request, _result, _run = task_request.c, task_result.c, task_run.c
+_FACTS = (_request.task_id, _request.name, _request.user, _request.tags, _request.created_ts)
+_OF_BOTH = (
+    "state",
+    "started_ts",
+    "completed_ts",
+    "abandoned_ts",
+    "exit_code",
+    "duration",
+    "failure",
+    "internal_failure",
+    "reason",
+    "bot_id",
+    "modified_ts",
+)
+_OF_RUN = ("bot_version", "bot_dimensions", "bot_idle_since_ts", "details")
+
+state_of_task: ColumnElement[int] = func.coalesce(_result.state, int(TaskState.PENDING))
+"""To be used in queries that select from standing_query."""
+
+
+def standing_query() -> Select[Any]:
+    """All tasks as they stand, to be narrowed down and given to read_standings."""
+    current_run = and_(_run.task_id == _result.task_id, _run.run_number == _result.run_number)
+    return select(
+        *_FACTS,
+        _result.run_number,
+        _result.current_slice,
+        *(_result[name] for name in _OF_BOTH),
+        *(_run[name] for name in _OF_RUN),
+    ).select_from(
+        task_request.outerjoin(task_result, _result.task_id == _request.task_id).outerjoin(task_run, current_run)
+    )
+
+
+def read_standings(connection: Connection, query: Select[Any]) -> list[Standing]:
+    """What a narrowed standing_query finds, in its order, with the costs of all runs."""
+    rows = connection.execute(query).all()
+    costs = _costs(connection, [row.task_id for row in rows if row.run_number is not None])
+    return [_task(row._mapping, costs.get(row.task_id, ())) for row in rows]
+
+
+def standing_of_task(connection: Connection, task_id: TaskId) -> Standing | None:
+    """A task as it stands, None for an unknown one."""
+    found = read_standings(connection, standing_query().where(_request.task_id == task_id))
+    return found[0] if found else None
+
+
+def standing_of_run(connection: Connection, task_id: TaskId, run_number: int) -> Standing | None:
+    """One run as it stands, None for an unknown one."""
+    query = (
+        select(
+            *_FACTS,
+            _run.run_number,
+            _run.slice.label("current_slice"),
+            _run.cost_usd,
+            *(_run[name] for name in (*_OF_BOTH, *_OF_RUN)),
+        )
+        .select_from(task_request.join(task_run, _run.task_id == _request.task_id))
+        .where(_run.task_id == task_id, _run.run_number == run_number)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _run_standing(row._mapping)
+
+
+def state_and_run(connection: Connection, task_id: TaskId) -> tuple[TaskState, int | None] | None:
+    """A task's state and its current or last run's number, None for an unknown task."""
+    query = (
+        select(state_of_task, _result.run_number)
+        .select_from(task_request.outerjoin(task_result, _result.task_id == _request.task_id))
+        .where(_request.task_id == task_id)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (TaskState(row[0]), row[1])
+
+
+def state_of_run(connection: Connection, task_id: TaskId, run_number: int) -> TaskState | None:
+    """A run's state, None for an unknown one."""
+    query = select(_run.state).where(_run.task_id == task_id, _run.run_number == run_number)
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else TaskState(found)
+
+
+def _task(row: RowMapping, costs: tuple[float, ...]) -> Standing:
+    facts = _facts(row)
+    if row["state"] is None:
+        return Standing(
+            **facts,
+            run_number=None,
+            is_run=False,
+            state=TaskState.PENDING,
+            modified_ts=row["created_ts"],
+        )
+    shown = {name: row[name] for name in (*_OF_BOTH, *_OF_RUN, "current_slice", "run_number")}
+    return Standing(**facts | shown | {"state": TaskState(row["state"])}, is_run=False, costs_usd=costs)
+
+
+def _run_standing(row: RowMapping) -> Standing:
+    shown = {name: row[name] for name in (*_OF_BOTH, *_OF_RUN, "current_slice", "run_number")}
+    costs = () if row["cost_usd"] is None else (row["cost_usd"],)
+    return Standing(**_facts(row) | shown | {"state": TaskState(row["state"])}, is_run=True, costs_usd=costs)
+
+
+def _facts(row: RowMapping) -> dict[str, Any]:
+    return {name: row[name] for name in ("task_id", "name", "user", "created_ts")} | {"tags": tuple(row["tags"])}
+
+
+def _costs(connection: Connection, task_ids: Sequence[int]) -> dict[int, tuple[float, ...]]:
+    if not task_ids:
+        return {}
+    query = (
+        select(_run.task_id, _run.cost_usd)
+        .where(_run.task_id.in_(task_ids), _run.cost_usd.is_not(None))
+        .order_by(_run.task_id, _run.run_number)
+    )
+    costs: dict[int, tuple[float, ...]] = {}
+    for task_id, cost in connection.execute(query):
+        costs[task_id] = (*costs.get(task_id, ()), cost)
+    return costs

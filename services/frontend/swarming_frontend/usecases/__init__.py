@@ -1,0 +1,1 @@
+"""What the frontend does, a file for each verb."""

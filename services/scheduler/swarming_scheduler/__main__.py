@@ -1,0 +1,15 @@
+"""Runs a scheduler process."""
+
+from swarming_common.process import main
+from swarming_scheduler.bootstrap import build
+from swarming_scheduler.settings import SchedulerSettings
+
+
+def run() -> None:
+    """With settings from the environment."""
+    settings = SchedulerSettings()
+    main("scheduler", settings, settings.scheduler_port, build(settings))
+
+
+if __name__ == "__main__":
+    run()

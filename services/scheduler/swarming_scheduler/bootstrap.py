@@ -1,0 +1,46 @@
+"""Builds a scheduler from its settings and ports."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from swarming_common.background import Background
+from swarming_common.http.operations import operations
+from swarming_common.lifecycle import BuildService, Ports
+from swarming_scheduler.ownership import Ownership
+from swarming_scheduler.settings import SchedulerSettings
+
+
+def build(settings: SchedulerSettings) -> BuildService:
+    """A scheduler that serves shards as long as its context is open."""
+
+    @asynccontextmanager
+    async def service(ports: Ports) -> AsyncIterator[ASGIApp]:
+        ownership = Ownership(ports, settings, _scheduler_id())
+        app = FastAPI(title="Swarming scheduler", docs_url=None, redoc_url=None)
+        app.include_router(
+            operations(
+                {
+                    "database": lambda: ownership.is_serving,
+                    "bus": lambda: ports.bus.connected,
+                    "not_stopping": lambda: not ports.stopping.is_set(),
+                }
+            )
+        )
+        async with Background() as background:
+            running = background.start(ownership.run(), "ownership")
+            yield app
+            ownership.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(running, settings.stop_seconds)
+
+    return service
+
+
+def _scheduler_id() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"

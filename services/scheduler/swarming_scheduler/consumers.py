@@ -1,0 +1,40 @@
+"""Who reacts to which hint."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from swarming_common.hints.scheduler import (
+    OfferMade,
+    OffersHeld,
+    OfferWithdrawn,
+    RunDeclined,
+    RunReported,
+    RunsHeard,
+    TaskSubmitted,
+)
+from swarming_common.hints.wire import Hint
+from swarming_scheduler.state import ShardState
+from swarming_scheduler.usecases.hand_out import decline
+from swarming_scheduler.usecases.offer import take_all_offers, take_offer, withdraw_offer
+from swarming_scheduler.usecases.report import hear_of_run, take_report
+from swarming_scheduler.usecases.take_in import take_in
+
+
+def _hear_of_runs(state: ShardState, hint: RunsHeard, now: datetime) -> None:
+    for task_id, run_number in hint.runs:
+        hear_of_run(state, task_id, run_number, now)
+
+
+HINTS: dict[type[Hint], Callable[[ShardState, Any, datetime], None]] = {
+    TaskSubmitted: lambda state, hint, now: take_in(state, hint.task_id, hint.created_ts, hint.request, now),
+    OfferMade: lambda state, hint, now: take_offer(state, hint.offer, now),
+    OfferWithdrawn: lambda state, hint, now: withdraw_offer(state, hint.bot_id, hint.offer_id, now),
+    OffersHeld: lambda state, hint, now: take_all_offers(state, hint.gateway_id, hint.offers, now),
+    RunDeclined: lambda state, hint, now: decline(state, hint.task_id, hint.run_number, hint.offer_id, now),
+    RunReported: lambda state, hint, now: take_report(
+        state, hint.task_id, hint.run_number, hint.bot_id, hint.report, now
+    ),
+    RunsHeard: _hear_of_runs,
+}
+"""A hint of another kind (CommandGiven, which says where to look) is the shard's own matter."""

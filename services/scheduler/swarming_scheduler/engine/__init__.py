@@ -1,0 +1,1 @@
+"""The matching engine: pure, deterministic, without I/O or clock."""

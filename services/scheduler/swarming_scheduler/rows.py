@@ -1,0 +1,112 @@
+"""The scheduler's memory as rows."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from swarming_common.model.states import TaskState
+from swarming_scheduler.changes import Changes, Cursors
+from swarming_scheduler.state import LiveRun, LiveTask, ShardState
+from swarming_scheduler.store import Batch
+from swarming_scheduler.usecases.report import is_failure
+
+
+def freeze(shards: Iterable[tuple[ShardState, Changes, "EventNumbers"]]) -> Batch:
+    """The changes of several shards as they stand now, their events numbered."""
+    batch = Batch()
+    for state, changes, numbers in shards:
+        batch.results.extend(_result_row(state.number, task) for task in changes.tasks.values())
+        batch.runs.extend(_run_row(state.number, run) for run in changes.runs.values())
+        for told in changes.in_packs():
+            batch.events.append(
+                {
+                    "shard": told.shard,
+                    "seq": numbers.next(),
+                    "task_id": told.task_id,
+                    "taskseq": told.taskseq,
+                    "name": told.fact.name,
+                    "version": told.fact.version,
+                    "pool": told.pool,
+                    "created_ts": told.created_ts,
+                    "data": told.fact.model_dump(mode="json", exclude_none=True),
+                }
+            )
+        batch.commands_of.extend(run.run_id.task_id for run in changes.assigned)
+        batch.cursors.extend(_cursor_row(cursors) for cursors in changes.cursors[-1:])
+    return batch
+
+
+class EventNumbers:
+    """Numbers the events of a shard densely; only the owner has one."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def next(self) -> int:
+        """The next number."""
+        self.last += 1
+        return self.last
+
+
+def _result_row(shard: int, task: LiveTask) -> dict[str, Any]:
+    run = task.last_run if task.state is not TaskState.PENDING else None
+    return {
+        "task_id": task.task_id,
+        "shard": shard,
+        "state": int(task.state),
+        "priority": task.priority,
+        "current_slice": task.current_slice,
+        "slice_expiration_ts": task.slice_expiration_ts,
+        "run_number": run.run_id.number if run else None,
+        "bot_id": run.bot_id if run else None,
+        "last_taskseq": task.taskseq,
+        "created_ts": task.created_ts,
+        "modified_ts": task.modified_ts or task.created_ts,
+        "started_ts": task.started_ts,
+        "completed_ts": task.completed_ts,
+        "abandoned_ts": task.abandoned_ts,
+        "exit_code": run.exit_code if run else None,
+        "duration": run.duration if run else None,
+        "failure": is_failure(task),
+        "internal_failure": task.state is TaskState.BOT_DIED or (run is not None and run.internal_failure),
+        "reason": task.reason,
+    }
+
+
+def _run_row(shard: int, run: LiveRun) -> dict[str, Any]:
+    return {
+        "task_id": run.run_id.task_id,
+        "run_number": run.run_id.number,
+        "shard": shard,
+        "bot_id": run.bot_id,
+        "state": int(run.state),
+        "slice": run.slice,
+        "offer_id": run.offer_id,
+        "gateway_id": run.gateway_id,
+        "revoked": run.revoking is not None,
+        "killing": run.is_killing,
+        "bot_version": run.bot_version,
+        "bot_dimensions": run.bot_dimensions,
+        "bot_idle_since_ts": run.bot_idle_since,
+        "started_ts": run.started_ts,
+        "modified_ts": run.completed_ts or run.started_ts,
+        "completed_ts": run.completed_ts,
+        "abandoned_ts": run.abandoned_ts,
+        "exit_code": run.exit_code,
+        "duration": run.duration,
+        "failure": run.state is TaskState.TIMED_OUT or run.exit_code not in (None, 0),
+        "internal_failure": run.internal_failure,
+        "cost_usd": run.cost_usd,
+        "reason": run.reason,
+        "details": run.details,
+    }
+
+
+def _cursor_row(cursors: Cursors) -> dict[str, Any]:
+    return {
+        "shard": cursors.shard,
+        "request_cursor": cursors.request_cursor,
+        "command_cursor": cursors.command_cursor,
+        "report_cursor": cursors.report_cursor,
+        "last_seq": cursors.last_seq,
+        "relayed_seq": cursors.relayed_seq,
+    }

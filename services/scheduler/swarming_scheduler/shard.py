@@ -1,0 +1,197 @@
+"""Owns one shard: feeds its memory with what arrives, and carries out what is decided."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from swarming_common.background import Background
+from swarming_common.bus.port import Mailbox
+from swarming_common.database.feed import Feed, barrier, settled
+from swarming_common.database.tables import command, run_report, task_request
+from swarming_common.events.relay import Relay
+from swarming_common.hints import addresses
+from swarming_common.hints.frontend import CommandDone
+from swarming_common.hints.gateway import ShardAlive
+from swarming_common.hints.scheduler import CommandGiven
+from swarming_common.hints.wire import Hint
+from swarming_common.lifecycle import Ports
+from swarming_common.model.request import TaskRequest
+from swarming_common.model.task_id import TaskId
+from swarming_scheduler import metrics, store
+from swarming_scheduler.assignment import run_assigned
+from swarming_scheduler.changes import Changes, Cursors
+from swarming_scheduler.consumers import HINTS
+from swarming_scheduler.rows import EventNumbers
+from swarming_scheduler.settings import Rules
+from swarming_scheduler.state import LiveRun, LiveTask, ShardState
+from swarming_scheduler.takeover import load_live_tasks
+from swarming_scheduler.usecases.cancel import cancel
+from swarming_scheduler.usecases.expire import expire
+from swarming_scheduler.usecases.hand_out import resend_unconfirmed, revoke_silent, settle_revoked
+from swarming_scheduler.usecases.report import take_report
+from swarming_scheduler.usecases.take_in import take_in
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 0.25
+ALIVE_SECONDS = 1.0
+SETTLE_SECONDS = 0.02
+
+
+class Shard:
+    """A shard whose lock this process holds, from its takeover to its release or loss."""
+
+    def __init__(self, ports: Ports, rules: Rules, row: store.Row, wake_commit: Callable[[], None]) -> None:
+        """`row` is the shard's row of the new epoch; `wake_commit` asks for a commit of what changed."""
+        self.number: int = row["shard"]
+        self.epoch: int = row["epoch"]
+        self.state = ShardState(self.number, rules)
+        self.event_numbers = EventNumbers(row["last_seq"])
+        self._ports = ports
+        self._wake_commit = wake_commit
+        self._relay = Relay(ports.database, ports.bus, self.number, row["relayed_seq"])
+        self._requests = Feed(task_request, store.requests_not_taken_in(self.number), row["request_cursor"])
+        self._commands = Feed(command, store.commands_given(self.number), row["command_cursor"])
+        self._reports = Feed(run_report, store.reports_made(self.number), row["report_cursor"])
+        self._mailbox: Mailbox | None = None
+        self._early: deque[Hint] | None = deque()
+        self._background = Background()
+
+    async def open(self, feed_seconds: float) -> None:
+        """Take over: listen, load, catch up with the feeds, and say that the shard is served."""
+        self._mailbox = await self._ports.bus.open_mailbox(self._read)
+        await self._mailbox.listen(addresses.shard(self.number))
+        await load_live_tasks(self.state, self._ports.database, self._ports.clock.now())
+        early, self._early = self._early or deque(), None
+        for hint in early:
+            self._read(hint)
+        await self.read_feeds()
+        self._background.start(self._relay.run(), f"relay:{self.number}")
+        self._background.every(SWEEP_SECONDS, self._sweep, f"sweep:{self.number}")
+        self._background.every(feed_seconds, self.read_feeds, f"feeds:{self.number}")
+        self._background.every(ALIVE_SECONDS, self._tell_alive, f"alive:{self.number}")
+        await self._tell_alive()
+        log.info("shard_taken_over", shard=self.number, epoch=self.epoch, tasks=len(self.state.tasks))
+
+    async def close(self) -> None:
+        """Stop listening and deciding; what was decided is still to be committed."""
+        if self._mailbox is not None:
+            await self._mailbox.close()
+        await self._background.__aexit__(None, None, None)
+
+    def take_changes(self) -> Changes:
+        """What was decided since the last commit, which the caller now must commit."""
+        changes, self.state.changes = self.state.changes, Changes()
+        return changes
+
+    def tell(self, changes: Changes, requests: store.Requests) -> None:
+        """Tell the others what has just been committed."""
+        for run in changes.assigned:
+            self._hand_out(run, requests[run.run_id.task_id])
+        for address, hint in changes.hints:
+            self._ports.bus.send(address, hint)
+        if changes.revoked:
+            self._background.start(self._settle(changes.revoked), f"settle:{self.number}")
+        if changes.events:
+            self._relay.wake()
+        for told in changes.events:
+            self._ports.cache.announce(f"task:{told.task_id:x}")
+        metrics.count(changes)
+
+    def on_bus_back(self) -> None:
+        """Hints were lost meanwhile: read the tables, and let the gateways compare notes."""
+        self._relay.wake()
+        self._background.start(self.read_feeds(), f"feeds:{self.number}")
+
+    async def read_feeds(self) -> None:
+        """Find what no hint told: requests first, then what concerns tasks that are here."""
+        now = self._ports.clock.now
+        async for rows in self._requests.read(self._ports.database):
+            for row in rows:
+                request = TaskRequest.model_validate(row.request)
+                take_in(self.state, TaskId(row.task_id), row.created_ts, request, now())
+            self._wake_commit()
+            await asyncio.sleep(0)
+        async for rows in self._reports.read(self._ports.database):
+            for row in rows:
+                take_report(self.state, row.task_id, row.run_number, row.bot_id, store.report_from(row), now())
+        async for rows in self._commands.read(self._ports.database):
+            for row in rows:
+                self._act_on(row)
+        self.note_cursors()
+        self._wake_commit()
+
+    def note_cursors(self) -> None:
+        """Have the next commit store how far this shard has come."""
+        self.state.changes.cursors = [
+            Cursors(
+                shard=self.number,
+                request_cursor=self._requests.cursor,
+                command_cursor=self._commands.cursor,
+                report_cursor=self._reports.cursor,
+                last_seq=self.event_numbers.last,
+                relayed_seq=self._relay.relayed_seq,
+            )
+        ]
+
+    def _read(self, hint: Hint) -> None:
+        if self._early is not None:
+            self._early.append(hint)
+        elif isinstance(hint, CommandGiven):
+            self._background.start(self._look_up_command(hint.command_id), "look_up_command")
+        elif (react := HINTS.get(type(hint))) is not None:
+            react(self.state, hint, self._ports.clock.now())
+            if self.state.changes:
+                self._wake_commit()
+
+    async def _look_up_command(self, command_id: str) -> None:
+        row = await self._ports.database.read(lambda c: store.command_by_id(c, command_id))
+        if row is not None:
+            self._act_on(row)
+            self._wake_commit()
+
+    def _act_on(self, row: Any) -> None:
+        if row.kind != "cancel":
+            log.warning("unknown_command", kind=row.kind, command_id=row.command_id)
+            return
+        kill_running = bool(row.arguments.get("kill_running"))
+        outcome = cancel(self.state, TaskId(row.task_id), kill_running, self._ports.clock.now())
+        if row.reply_to:
+            done = CommandDone(command_id=row.command_id, ok=outcome.ok, was_running=outcome.was_running)
+            self.state.changes.hints.append((addresses.frontend(row.reply_to), done))
+
+    def _hand_out(self, run: LiveRun, stored: store.StoredRequest) -> None:
+        if run.state.is_final or run.is_confirmed or run.revoking is not None:
+            return
+        run.assignment = run_assigned(run, self.number, stored)
+        self._ports.bus.send(addresses.gateway(run.gateway_id), run.assignment)
+
+    async def _settle(self, revoked: Sequence[tuple[LiveTask, LiveRun]]) -> None:
+        database = self._ports.database
+        at = await database.read(barrier)
+        # The database sends no signal when a transaction ends.
+        while (horizon := await database.read(settled)) is not None and horizon < at:  # noqa: ASYNC110
+            await asyncio.sleep(SETTLE_SECONDS)
+        wanted = [(run.run_id, run.bot_id) for _, run in revoked]
+        reports = await database.read(lambda c: store.reports_of(c, wanted))
+        now = self._ports.clock.now()
+        for task, run in revoked:
+            settle_revoked(self.state, task, run, reports[run.run_id], now)
+        self._wake_commit()
+
+    async def _sweep(self) -> None:
+        now = self._ports.clock.now()
+        expire(self.state, now)
+        resend_unconfirmed(self.state, now)
+        revoke_silent(self.state, now)
+        if self.state.changes:
+            self._wake_commit()
+
+    async def _tell_alive(self) -> None:
+        offers = Counter(offer.gateway_id for bot in self.state.bots.values() for offer in bot.offers.values())
+        alive = ShardAlive(shard=self.number, epoch=self.epoch, offers=dict(offers))
+        self._ports.bus.send(addresses.ALL_GATEWAYS, alive)
+        metrics.show(self.number, self.state)

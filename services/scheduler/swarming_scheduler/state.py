@@ -1,0 +1,185 @@
+"""What a shard has in memory: its live tasks and runs, and the bots that offered themselves to it.
+
+No I/O and no clock: decisions change this and note in `changes` what is to be written and told.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from heapq import heappop, heappush
+
+from swarming_common.events.envelope import Event
+from swarming_common.hints.gateway import RunAssigned
+from swarming_common.hints.scheduler import Offer
+from swarming_common.model.dimensions import Requirements
+from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import RunId, TaskId, format_task_id
+from swarming_scheduler.changes import Changes, Told
+from swarming_scheduler.engine.matching import Engine
+from swarming_scheduler.engine.queues import Ticket
+from swarming_scheduler.settings import Rules
+
+REMEMBERED_ENDED_TASKS = 50_000
+"""Enough for every hint about a task that ended while it was under way; the tables catch what comes later still."""
+
+
+class Revoking(Enum):
+    """Why a run is being taken away from its bot."""
+
+    UNCONFIRMED = "the bot never confirmed the run"
+    SILENT = "the bot was silent for too long"
+
+
+@dataclass(slots=True)
+class LiveRun:
+    """A run that has not ended, as its row in `task_run` and what is needed until it ends."""
+
+    run_id: RunId
+    bot_id: str
+    offer_id: str
+    gateway_id: str
+    slice: int
+    bot_version: str
+    bot_dimensions: dict[str, tuple[str, ...]]
+    bot_idle_since: datetime | None
+    started_ts: datetime
+    last_heard: datetime
+    last_offered: datetime
+    state: TaskState = TaskState.RUNNING
+    is_confirmed: bool = False
+    is_killing: bool = False
+    revoking: Revoking | None = None
+    resends: int = 0
+    assignment: RunAssigned | None = None
+    completed_ts: datetime | None = None
+    abandoned_ts: datetime | None = None
+    exit_code: int | None = None
+    duration: float | None = None
+    internal_failure: bool = False
+    cost_usd: float | None = None
+    reason: str | None = None
+    details: dict[str, object] | None = None
+
+
+@dataclass(slots=True)
+class LiveTask:
+    """A task that has not ended, as its row in `task_result`."""
+
+    task_id: TaskId
+    created_ts: datetime
+    expiration_ts: datetime
+    priority: int
+    pool: str
+    slices: tuple[tuple[Requirements, int], ...]
+    """What each slice asks for, and for how many seconds it waits."""
+    ping_tolerance_secs: int
+    state: TaskState = TaskState.PENDING
+    current_slice: int = 0
+    slice_expiration_ts: datetime | None = None
+    run_number: int = 0
+    run: LiveRun | None = None
+    excluded_bots: frozenset[str] = frozenset()
+    retries: int = 0
+    taskseq: int = 0
+    modified_ts: datetime | None = None
+    started_ts: datetime | None = None
+    last_run: LiveRun | None = None
+    """The run whose facts the task shows; None if it never ran."""
+    completed_ts: datetime | None = None
+    abandoned_ts: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def asked(self) -> Requirements:
+        """What the current slice asks for."""
+        return self.slices[self.current_slice][0]
+
+    @property
+    def ticket(self) -> Ticket:
+        """Its place in the queue."""
+        return Ticket(self.priority, int(self.created_ts.timestamp() * 1_000_000), self.task_id)
+
+    @property
+    def text_id(self) -> str:
+        """The id as clients write it."""
+        return format_task_id(self.task_id)
+
+
+@dataclass(slots=True)
+class KnownBot:
+    """A bot that offers itself or has an unfinished run here."""
+
+    bot_id: str
+    offers: dict[str, Offer] = field(default_factory=dict)
+    """Polls that are held for it now, the newest last."""
+    run: LiveRun | None = None
+
+
+@dataclass(slots=True)
+class ShardState:
+    """One shard's memory."""
+
+    number: int
+    rules: Rules
+    engine: Engine = field(default_factory=Engine)
+    tasks: dict[TaskId, LiveTask] = field(default_factory=dict)
+    bots: dict[str, KnownBot] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
+    expirations: list[tuple[datetime, TaskId]] = field(default_factory=list)
+    ended: "OrderedDict[TaskId, None]" = field(default_factory=OrderedDict)
+
+    def bot(self, bot_id: str) -> KnownBot:
+        """What is known of a bot; it begins to be known."""
+        return self.bots.setdefault(bot_id, KnownBot(bot_id))
+
+    def forget_if_gone(self, bot: KnownBot) -> None:
+        """Drop a bot without offers and without a run."""
+        if not bot.offers and bot.run is None:
+            self.engine.withdraw(bot.bot_id)
+            self.bots.pop(bot.bot_id, None)
+
+    def live_run(self, task_id: TaskId, run_number: int) -> tuple[LiveTask, LiveRun] | None:
+        """The task and its current run, if that is the one named."""
+        task = self.tasks.get(task_id)
+        if task is None or task.run is None or task.run.run_id.number != run_number:
+            return None
+        return task, task.run
+
+    def watch_expiration(self, task: LiveTask, now: datetime) -> None:
+        """Let the current slice wait from `now` on, at most to the end of the request's whole expiration."""
+        secs = task.slices[task.current_slice][1]
+        is_last = task.current_slice == len(task.slices) - 1
+        until = task.expiration_ts if is_last else min(now + timedelta(seconds=secs), task.expiration_ts)
+        task.slice_expiration_ts = until
+        self.expect_expiration(task)
+
+    def expect_expiration(self, task: LiveTask) -> None:
+        """Have `expired` tell when the current slice's time is up."""
+        if task.slice_expiration_ts is not None:
+            heappush(self.expirations, (task.slice_expiration_ts, task.task_id))
+
+    def expired(self, now: datetime) -> list[LiveTask]:
+        """The pending tasks whose current slice's time is up; each is told once."""
+        found = []
+        while self.expirations and self.expirations[0][0] <= now:
+            moment, task_id = heappop(self.expirations)
+            task = self.tasks.get(task_id)
+            if task is not None and task.state is TaskState.PENDING and task.slice_expiration_ts == moment:
+                found.append(task)
+        return found
+
+    def tell(self, task: LiveTask, fact: Event, now: datetime) -> None:
+        """Note an event of a task, and that its row changed."""
+        task.taskseq += 1
+        task.modified_ts = now
+        self.changes.tasks[task.task_id] = task
+        self.changes.events.append(Told(self.number, task.task_id, task.taskseq, task.pool, now, fact))
+
+    def remember_ended(self, task: LiveTask) -> None:
+        """Drop a task from memory, but for its id."""
+        self.tasks.pop(task.task_id, None)
+        self.engine.remove(task.task_id)
+        self.ended[task.task_id] = None
+        if len(self.ended) > REMEMBERED_ENDED_TASKS:
+            self.ended.popitem(last=False)

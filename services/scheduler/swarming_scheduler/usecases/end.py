@@ -1,0 +1,116 @@
+"""How tasks and runs end."""
+
+from datetime import datetime
+
+from swarming_common.events.envelope import Event
+from swarming_common.events.tasks import (
+    RunEnded,
+    TaskBotDied,
+    TaskCanceled,
+    TaskClientError,
+    TaskCompleted,
+    TaskExpired,
+    TaskKilled,
+    TaskNoResource,
+    TaskRetried,
+    TaskTimedOut,
+)
+from swarming_common.model.states import ABANDONED_STATES, TaskState
+from swarming_common.model.task_id import LAST_RUN_NUMBER
+from swarming_scheduler.state import LiveRun, LiveTask, ShardState
+from swarming_scheduler.usecases.assign import enqueue, seek_work
+
+_RUN_ENDED: dict[TaskState, type[RunEnded]] = {
+    TaskState.COMPLETED: TaskCompleted,
+    TaskState.TIMED_OUT: TaskTimedOut,
+    TaskState.KILLED: TaskKilled,
+    TaskState.BOT_DIED: TaskBotDied,
+    TaskState.CLIENT_ERROR: TaskClientError,
+}
+
+
+def end_run(state: ShardState, task: LiveTask, run: LiveRun, final: TaskState, now: datetime) -> None:
+    """The run is over, and the task with it; the bot is free."""
+    close_run(state, task, run, final, now)
+    end_task(state, task, final, now)
+    free_bot(state, run.bot_id, now)
+
+
+def end_task(state: ShardState, task: LiveTask, final: TaskState, now: datetime) -> None:
+    """Write the task's final state and tell it."""
+    task.state, task.completed_ts = final, now
+    if final in ABANDONED_STATES:
+        task.abandoned_ts = task.abandoned_ts or now
+    state.tell(task, _fact(task, final), now)
+    state.remember_ended(task)
+
+
+def expire_task(state: ShardState, task: LiveTask, now: datetime) -> None:
+    """No bot took the last slice in time."""
+    task.reason = "no bot took the task in time"
+    end_task(state, task, TaskState.EXPIRED, now)
+
+
+def lose_run(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: datetime) -> None:
+    """The bot is gone or came back without the run: the task goes to another bot, or ends."""
+    run.reason = reason
+    run.internal_failure = True
+    if run.is_killing:
+        end_run(state, task, run, TaskState.KILLED, now)
+    elif task.retries < 1 or now >= task.expiration_ts or task.run_number >= LAST_RUN_NUMBER:
+        task.reason = reason
+        end_run(state, task, run, TaskState.BOT_DIED, now)
+    else:
+        _retry(state, task, run, reason, now)
+
+
+def close_run(state: ShardState, task: LiveTask, run: LiveRun, final: TaskState, now: datetime) -> None:
+    """Write a run's final state; KILLED and TIMED_OUT always show an exit code and a duration."""
+    run.state, run.completed_ts = final, now
+    if final in ABANDONED_STATES:
+        run.abandoned_ts = run.abandoned_ts or now
+    if final in (TaskState.KILLED, TaskState.TIMED_OUT) and run.exit_code is None:
+        run.exit_code, run.duration = -1, (now - run.started_ts).total_seconds()
+    task.run = None
+    state.changes.runs[run.run_id] = run
+
+
+def free_bot(state: ShardState, bot_id: str, now: datetime) -> None:
+    """The bot has no run any more; it may have offered itself again already."""
+    bot = state.bots[bot_id]
+    bot.run = None
+    seek_work(state, bot, now)
+    state.forget_if_gone(bot)
+
+
+def _retry(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: datetime) -> None:
+    close_run(state, task, run, TaskState.BOT_DIED, now)
+    task.retries -= 1
+    task.excluded_bots |= {run.bot_id}
+    task.state, task.started_ts = TaskState.PENDING, None
+    fact = TaskRetried(task_id=task.text_id, run_id=str(run.run_id), bot_id=run.bot_id, reason=reason)
+    state.tell(task, fact, now)
+    state.watch_expiration(task, now)
+    enqueue(state, task, now)
+    free_bot(state, run.bot_id, now)
+
+
+def _fact(task: LiveTask, final: TaskState) -> Event:
+    reason = task.reason or final.name
+    run = task.last_run
+    kind = _RUN_ENDED.get(final)
+    if kind is not None and run is not None:
+        fields = {} if kind in (TaskCompleted, TaskTimedOut, TaskKilled) else {"reason": reason}
+        return kind(
+            task_id=task.text_id,
+            run_id=str(run.run_id),
+            bot_id=run.bot_id,
+            exit_code=run.exit_code,
+            duration_secs=run.duration,
+            **fields,
+        )
+    if final is TaskState.EXPIRED:
+        return TaskExpired(task_id=task.text_id)
+    if final is TaskState.NO_RESOURCE:
+        return TaskNoResource(task_id=task.text_id, reason=reason)
+    return TaskCanceled(task_id=task.text_id)

@@ -1,0 +1,54 @@
+"""Take note of the polls that gateways hold open for bots."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from swarming_common.hints.scheduler import Offer
+from swarming_scheduler.state import KnownBot, ShardState
+from swarming_scheduler.usecases.assign import seek_work
+from swarming_scheduler.usecases.hand_out import offer_again
+
+
+def take_offer(state: ShardState, offer: Offer, now: datetime) -> None:
+    """A bot with an unfinished run gets nothing but that run; any other gets the first task that it can run."""
+    bot = state.bot(offer.bot_id)
+    if offer.offer_id in bot.offers or _was_used(bot, offer.offer_id):
+        return
+    bot.offers[offer.offer_id] = offer
+    if bot.run is not None:
+        offer_again(state, bot, now)
+    else:
+        seek_work(state, bot, now)
+
+
+def withdraw_offer(state: ShardState, bot_id: str, offer_id: str, now: datetime) -> None:
+    """A poll is not held any more; the bot waits on with another one, or not at all."""
+    bot = state.bots.get(bot_id)
+    if bot is None or bot.offers.pop(offer_id, None) is None:
+        return
+    state.engine.withdraw(bot_id)
+    seek_work(state, bot, now)
+    state.forget_if_gone(bot)
+
+
+def take_all_offers(state: ShardState, gateway_id: str, offers: Collection[Offer], now: datetime) -> None:
+    """These are all the polls that a gateway holds; whatever else we believed of it is gone."""
+    held = {offer.offer_id for offer in offers}
+    gone = [
+        (bot.bot_id, offer.offer_id)
+        for bot in state.bots.values()
+        for offer in bot.offers.values()
+        if offer.gateway_id == gateway_id and offer.offer_id not in held
+    ]
+    for bot_id, offer_id in gone:
+        withdraw_offer(state, bot_id, offer_id, now)
+    for offer in offers:
+        bot = state.bots.get(offer.bot_id)
+        if bot is not None and _was_used(bot, offer.offer_id):
+            offer_again(state, bot, now)
+        else:
+            take_offer(state, offer, now)
+
+
+def _was_used(bot: KnownBot, offer_id: str) -> bool:
+    return bot.run is not None and bot.run.offer_id == offer_id

@@ -1,0 +1,77 @@
+"""Act on what a bot said of its run; the first report that ends it wins."""
+
+from datetime import datetime
+
+from swarming_common.hints.scheduler import Report
+from swarming_common.model.reports import ReportKind
+from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import TaskId
+from swarming_scheduler.state import LiveRun, LiveTask, ShardState
+from swarming_scheduler.usecases.end import end_run, lose_run
+
+
+def take_report(
+    state: ShardState,
+    task_id: TaskId,
+    run_number: int,
+    bot_id: str,
+    report: Report,
+    now: datetime,
+) -> None:
+    """Repeatable; a report of a run that is not the task's current one, or not that bot's, changes nothing."""
+    found = state.live_run(task_id, run_number)
+    if found is None or found[1].bot_id != bot_id:
+        return
+    task, run = found
+    confirm_run(state, task_id, run_number, bot_id, now)
+    if not report.kind.ends_the_run:
+        return
+    run.revoking = None
+    _note(run, report)
+    if report.kind is ReportKind.LOST:
+        lose_run(state, task, run, report.message or "the bot came back without the run", now)
+    else:
+        task.reason = report.message
+        end_run(state, task, run, _final_state(run, report), now)
+
+
+def confirm_run(state: ShardState, task_id: TaskId, run_number: int, bot_id: str, now: datetime) -> None:
+    """The bot has the run: it need not be sent again, and from now on silence counts."""
+    found = state.live_run(task_id, run_number)
+    if found is not None and found[1].bot_id == bot_id:
+        found[1].is_confirmed = True
+        found[1].assignment = None
+        found[1].last_heard = now
+
+
+def hear_of_run(state: ShardState, task_id: TaskId, run_number: int, now: datetime) -> None:
+    """Its bot spoke to a gateway."""
+    found = state.live_run(task_id, run_number)
+    if found is not None:
+        found[1].last_heard = now
+
+
+def _note(run: LiveRun, report: Report) -> None:
+    run.exit_code, run.duration = report.exit_code, report.duration
+    run.cost_usd, run.reason = report.cost_usd, report.message
+    run.details = report.details or None
+
+
+def _final_state(run: LiveRun, report: Report) -> TaskState:
+    if report.kind is ReportKind.CANCELED:
+        return TaskState.CANCELED
+    if run.is_killing:
+        return TaskState.KILLED
+    if report.kind is ReportKind.FAILED:
+        run.internal_failure = True
+        has_missing = any(report.details.get(key) for key in ("missing_cas", "missing_cipd"))
+        return TaskState.CLIENT_ERROR if has_missing else TaskState.BOT_DIED
+    if report.hard_timeout or report.io_timeout:
+        return TaskState.TIMED_OUT
+    return TaskState.COMPLETED
+
+
+def is_failure(task: LiveTask) -> bool:
+    """Upstream's `failure`: a non-zero exit code or a timeout."""
+    run = task.last_run
+    return task.state is TaskState.TIMED_OUT or (run is not None and run.exit_code not in (None, 0))

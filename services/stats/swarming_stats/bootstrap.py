@@ -1,0 +1,54 @@
+"""Builds the statistics service from its settings and ports."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from sqlalchemy import Connection
+from starlette.types import ASGIApp
+
+from swarming_common.background import Background
+from swarming_common.database.tables import stats_cursor
+from swarming_common.events.consumer import EventConsumer
+from swarming_common.events.envelope import CloudEvent
+from swarming_common.http.operations import operations
+from swarming_common.lifecycle import BuildService, Ports
+from swarming_stats.api import answer_errors, routes
+from swarming_stats.counting import count
+from swarming_stats.settings import StatsSettings
+from swarming_stats.store import add_counts
+
+QUEUE = "swarming.stats"
+PATTERNS = ("task.#",)
+CATCH_UP_SECONDS = 30.0
+"""How often the table of events is compared with the cursors, in case the last message of a burst was lost."""
+
+
+def build(settings: StatsSettings) -> BuildService:
+    """A service that counts each event once, however often it hears of it."""
+    del settings
+
+    @asynccontextmanager
+    async def service(ports: Ports) -> AsyncIterator[ASGIApp]:
+        consumer = EventConsumer(ports.database, stats_cursor, _work)
+        app = FastAPI(title="Swarming statistics", docs_url=None, redoc_url=None)
+        app.include_router(operations({"bus": lambda: ports.bus.connected}))
+        app.include_router(routes(ports))
+        answer_errors(app)
+        async with Background() as background:
+            subscription = await ports.bus.subscribe(QUEUE, PATTERNS, consumer.handle)
+            ports.bus.on_reconnect(lambda: _start(background, consumer))
+            await consumer.catch_up()
+            background.every(CATCH_UP_SECONDS, consumer.catch_up, "catch_up")
+            yield app
+            await subscription.close()
+
+    return service
+
+
+def _work(connection: Connection, events: Sequence[CloudEvent]) -> None:
+    add_counts(connection, count(events))
+
+
+def _start(background: Background, consumer: EventConsumer) -> None:
+    background.start(consumer.catch_up(), "catch_up")

@@ -1,0 +1,12 @@
+"""Say where the tests will take their servers from, and fetch what is missing."""
+
+import sys
+
+from tests.servers.errors import ServerMissing
+from tests.servers.kinds import KINDS
+from tests.servers.sources import fetch_what_is_missing
+
+try:
+    fetch_what_is_missing(list(KINDS.values()), print)
+except ServerMissing as error:
+    sys.exit(str(error))

@@ -1,0 +1,60 @@
+"""The TCP proxy before each server: its address stays the same, whatever happens to the server.
+
+It is a process of its own, so that a busy test does not slow down the traffic of the services that it watches.
+"""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.servers.errors import ServerFailed
+
+PROGRAM = Path(__file__).with_name("proxy_process.py")
+
+
+class Proxy:
+    """Stands between the clients of a server and the server."""
+
+    def __init__(self, port: int, server_host: str, server_port: int) -> None:
+        self.port = port
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", PROGRAM, str(port), server_host, str(server_port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.resume()
+
+    def resume(self) -> None:
+        """Accept connections and pass on what comes."""
+        self._order("resume")
+
+    def refuse(self) -> int:
+        """Drop all connections, and refuse new ones until `resume`; returns how many were dropped."""
+        return self._order("refuse")
+
+    def cut(self) -> int:
+        """Drop all connections; new ones are accepted. Returns how many were dropped."""
+        return self._order("cut")
+
+    def freeze(self) -> None:
+        """Keep all connections open and pass nothing on until `resume`."""
+        self._order("freeze")
+
+    def close(self) -> None:
+        """End the proxy, with all connections."""
+        self._process.communicate()
+
+    def _order(self, command: str) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            self._process.stdin.write(command + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        if not answer:
+            raise ServerFailed("a proxy ended; its standard error says why")
+        return int(answer)

@@ -1,0 +1,71 @@
+"""Ways to run the `swarming` command against a scripted server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from swarming_client.main import main
+from tests.unit.client.scripted_server import ScriptedServer, scripted_server
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server() as scripted:
+        yield scripted
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def swarming(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ended]:
+    """Run `swarming ARGUMENT…` in this process against the scripted server."""
+    monkeypatch.setenv("SWARMING_SERVER", server.url)
+
+    def run(*arguments: str) -> Ended:
+        code = main(arguments)
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def start_swarming(server: ScriptedServer) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `swarming ARGUMENT…` as a process of its own against the scripted server."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from swarming_client.main import main; sys.exit(main())",
+        ]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+        environment = os.environ | {"SWARMING_SERVER": server.url, "COLUMNS": "80"}
+        started.append(subprocess.Popen([*command, *arguments], **(pipes | options), text=True, env=environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

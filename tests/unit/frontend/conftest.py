@@ -1,0 +1,72 @@
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from swarming_common.bus.in_process import InProcessBus
+from swarming_common.cache.in_process import InProcessCache
+from swarming_common.database.migrate import migrate
+from swarming_common.database.port import Database
+from swarming_common.database.sqlite import FILE_NAME, open_sqlite, sqlite_url
+from swarming_common.lifecycle import Ports
+from swarming_frontend.bootstrap import build
+from swarming_frontend.settings import FrontendSettings
+
+API = "/api/swarming/v1"
+
+
+@dataclass(kw_only=True)
+class Frontend:
+    """A frontend on the embedded adapters, and a client of it."""
+
+    client: httpx.AsyncClient
+    database: Database
+    bus: InProcessBus
+    cache: InProcessCache
+    ports: Ports
+
+    async def get(self, path: str, **params: object) -> httpx.Response:
+        return await self.client.get(f"{API}/{path}", params=params)  # type: ignore[arg-type]
+
+    async def post(self, path: str, json: object) -> httpx.Response:
+        return await self.client.post(f"{API}/{path}", json=json)
+
+
+StartFrontend = Callable[..., AbstractAsyncContextManager[Frontend]]
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database to copy: migrating takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("migrated")
+    migrate(sqlite_url(folder))
+    return folder / FILE_NAME
+
+
+@pytest.fixture
+def start_frontend(tmp_path: Path, empty_database: Path) -> StartFrontend:
+    @asynccontextmanager
+    async def start(**settings: object) -> AsyncIterator[Frontend]:
+        (tmp_path / FILE_NAME).write_bytes(empty_database.read_bytes())
+        database = await open_sqlite(tmp_path)
+        bus, cache = InProcessBus(), InProcessCache()
+        ports = Ports(database=database, bus=bus, cache=cache)
+        try:
+            async with build(FrontendSettings(**settings))(ports) as app:  # type: ignore[arg-type]
+                transport = httpx.ASGITransport(app=app)
+                async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                    yield Frontend(client=client, database=database, bus=bus, cache=cache, ports=ports)
+        finally:
+            await bus.close()
+            await cache.close()
+            await database.close()
+
+    return start
+
+
+@pytest.fixture
+async def frontend(start_frontend: StartFrontend) -> AsyncIterator[Frontend]:
+    async with start_frontend() as started:
+        yield started
