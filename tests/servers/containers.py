@@ -2,8 +2,11 @@
 
 import contextlib
 import functools
+import os
+import socket
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.servers.installed import MAX_CONNECTIONS, PASSWORD, REDIS_DATABASES, USER
 from tests.servers.instance import Instance
@@ -118,7 +121,9 @@ class Container(Instance):
 
 @functools.cache
 def _engine() -> Any:
-    """The client of the engine, or None; imported late, since few runs need it."""
+    """The client of the engine, or None; its library is imported late, since few runs need it."""
+    if not _somebody_listens():
+        return None
     import docker
 
     with contextlib.suppress(docker.errors.DockerException):
@@ -126,3 +131,17 @@ def _engine() -> Any:
         client.ping()
         return client
     return None
+
+
+def _somebody_listens() -> bool:
+    """Whether it is worth asking: Docker's library leaves its socket open when nobody answers."""
+    address = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    try:
+        if address.scheme == "unix":
+            with socket.socket(socket.AF_UNIX) as attempt:
+                attempt.connect(address.path)
+        elif address.hostname:
+            socket.create_connection((address.hostname, address.port or 2375), timeout=5).close()
+    except OSError:
+        return False
+    return True

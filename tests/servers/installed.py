@@ -123,7 +123,19 @@ class InstalledPostgres(Installed):
         shutil.rmtree(self._data)
 
     def _initialise(self) -> None:
-        command = [_needed("initdb"), "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        command: list[str | Path] = [
+            _needed("initdb"),
+            "-D",
+            self._data,
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ]
         made = subprocess.run(
             command, user=self.account, group=self.account, cwd=self.folder, capture_output=True, text=True
         )
@@ -151,7 +163,7 @@ class InstalledRabbitMQ(Installed):
     def start(self) -> None:
         environment = self._environment()
         if self._epmd is None:
-            epmd = [_needed("epmd"), "-port", str(self._epmd_port), "-address", "127.0.0.1"]
+            epmd: list[str | Path] = [_needed("epmd"), "-port", str(self._epmd_port), "-address", "127.0.0.1"]
             log = self.folder / "epmd.log"
             self._epmd = Child(epmd, log=log, user=self.account, environment=environment)
         self.child = Child(

@@ -1,7 +1,9 @@
 """PostgreSQL for tests: a fresh database for each."""
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import asyncpg
@@ -21,6 +23,8 @@ class PostgresServer(Server):
 
     def __init__(self, instance: Instance) -> None:
         self._templates: dict[str, str] = {}
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="next-database")
+        self._next: dict[str | None, Future[str]] = {}
         super().__init__(instance)
 
     def ask(self) -> None:
@@ -30,9 +34,12 @@ class PostgresServer(Server):
         return self._run("SHOW server_version").split()[0]
 
     def create_database(self, template: str | None = None) -> str:
-        """A fresh database, a copy of the template if one is named; returns its URL."""
-        name = f"test_{uuid.uuid4().hex[:16]}"
-        self._run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        """A fresh database, a copy of the template if one is named; returns its URL.
+
+        To make one takes a fifth of a second, so the next one is made while the test at hand runs.
+        """
+        name = self._made_ahead(template) or self._create(template)
+        self._next[template] = self._aside.submit(self._create, template)
         return addresses.inside(self.url, name)
 
     def drop_database(self, url: str) -> None:
@@ -60,10 +67,22 @@ class PostgresServer(Server):
         return self._templates[purpose]
 
     def close(self) -> None:
+        self._aside.shutdown()
         if not self._instance.is_ours:
-            for name in self._templates.values():
+            for name in [*self._templates.values(), *map(self._made_ahead, list(self._next))]:
                 self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         super().close()
+
+    def _create(self, template: str | None) -> str:
+        name = f"test_{uuid.uuid4().hex[:16]}"
+        self._run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        return name
+
+    def _made_ahead(self, template: str | None) -> str | None:
+        if template in self._next:
+            with contextlib.suppress(asyncpg.PostgresError, OSError):  # a restart came in between
+                return self._next.pop(template).result()
+        return None
 
     def _run(self, statement: str) -> str:
         async def fetch() -> str:

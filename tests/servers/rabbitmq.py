@@ -3,6 +3,7 @@
 import socket
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from urllib.parse import quote, unquote, urlsplit
 
@@ -30,6 +31,8 @@ class RabbitMQServer(Server):
 
     def __init__(self, instance: Instance) -> None:
         self._live: set[str] = set()
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="removal-of-virtual-hosts")
+        self._removals: list[Future[httpx.Response]] = []
         account = urlsplit(instance.url)
         self._user = unquote(account.username or "guest")
         self._management = httpx.Client(
@@ -64,11 +67,14 @@ class RabbitMQServer(Server):
         return addresses.inside(self.url, name)
 
     def drop_vhost(self, url: str) -> None:
-        """Remove a virtual host with all that is in it, also from under connections that are still open."""
+        """Remove a virtual host with all that is in it, also from under connections that are still open.
+
+        Its quorum queues may take seconds for it, so nobody waits; what is left goes with `close`.
+        """
         name = addresses.name_inside(url)
         if name in self._live:
             self._live.discard(name)
-            self._call("DELETE", f"vhosts/{name}")
+            self._removals.append(self._aside.submit(self._call, "DELETE", f"vhosts/{name}"))
 
     @contextmanager
     def vhost(self) -> Iterator[str]:
@@ -89,6 +95,7 @@ class RabbitMQServer(Server):
         if not self.has_management:
             raise ServerCannot(f"RabbitMQ cannot be emptied without its management API: set {MANAGEMENT_VARIABLE}")
         with self.away():
+            wait(self._removals)
             if self._instance.is_ours:
                 self._start_empty()
             for name in self._live:
@@ -99,9 +106,11 @@ class RabbitMQServer(Server):
     def close(self) -> None:
         if not self._instance.is_ours:
             for name in list(self._live):
-                self._call("DELETE", f"vhosts/{name}")
+                self.drop_vhost(addresses.inside(self.url, name))
+            wait(self._removals)
+        super().close()  # with our own server, a removal under way ends here
+        self._aside.shutdown(cancel_futures=True)
         self._management.close()
-        super().close()
 
     def _make(self, name: str) -> None:
         self._call("PUT", f"vhosts/{name}")

@@ -98,6 +98,7 @@ class Bot:
             if not self._has_session:
                 self._server.handshake()
                 self._has_session = True
+                self._note_handshake()
             reply = self._server.poll(self._request_uuid)
             command = self._commands.get(reply["cmd"])
             if command is None:
@@ -106,7 +107,7 @@ class Bot:
         except BotError as error:
             self._wait_for_server(error)
             return
-        self._note_connected()
+        self._note_poll()
         self._request_uuid = str(uuid.uuid4())
         if reply["cmd"] != "sleep":
             self._identity.sleep_streak = 0
@@ -157,19 +158,21 @@ class Bot:
             log.debug("poll_failed bot_id=%s failures=%d error=%s", self.bot_id, self._failures, error)
         self.stop.wait(poll_delay(self._failures))
 
-    def _note_connected(self) -> None:
-        if self._failures >= 2 and self._was_connected:
-            log.warning("server_back bot_id=%s failures=%d", self.bot_id, self._failures)
-        elif not self._was_connected:
-            log.log(NOTICE, "bot_connected bot_id=%s", self.bot_id)
+    def _note_handshake(self) -> None:
+        level = logging.INFO if self._was_connected else NOTICE
+        log.log(level, "bot_connected bot_id=%s", self.bot_id)
         self._was_connected = True
+
+    def _note_poll(self) -> None:
+        if self._failures >= 2:
+            log.warning("server_back bot_id=%s failures=%d", self.bot_id, self._failures)
         self._failures = 0
 
     def _report_surprise(self, error: Exception) -> None:
         log.exception("bot_error bot_id=%s", self.bot_id)
         self._tell("bot_error", "".join(traceback.format_exception(type(error), error, error.__traceback__)))
         self._failures += 1
-        self.stop.wait(poll_delay(self._failures + 1))
+        self.stop.wait(poll_delay(self._failures))
 
     def _say_goodbye(self) -> None:
         if self._was_connected:

@@ -33,7 +33,7 @@ def prepare_environment(manifest: Manifest, folder: str, server_url: str, bot_id
     cwd = os.path.join(task_folder, manifest.relative_cwd) if manifest.relative_cwd else task_folder
     try:
         os.mkdir(folder)
-    except FileExistsError:
+    except (FileExistsError, FileNotFoundError):  # a removal that failed; a folder above that was removed
         remove_tree(folder)
         os.makedirs(folder)
     os.makedirs(cwd)

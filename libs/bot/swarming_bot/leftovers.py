@@ -1,7 +1,9 @@
 """End the task that a bot of the same id left running when it was killed.
 
-A note in the bot's folder says which process group that was. A process id is reused some day, so the group
-is killed only when its leader began when the note says, or, the leader gone, a member carries the run's id.
+A bot that is killed cannot end its task: the task runs on, unwatched, until the bot is started again or the
+task writes to its broken output pipe. A note in the bot's folder says which process group that was. A process
+id is reused some day, so the group is killed only when its leader began when the note says, or, the leader
+gone, a member carries the run's id.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ def process_start(pid: int) -> Optional[str]:
     if _IS_LINUX:
         fields = _stat_fields(pid)
         return fields[19] if len(fields) > 19 else None
-    # Not on the way to a process start: the note is written after it.
+    # macOS, untested so far. Not on the way to a process start: the note is written after it.
     found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], stdout=subprocess.PIPE, check=False)
     return found.stdout.decode(errors="replace").strip() or None
 

@@ -25,7 +25,7 @@ LINGER_SECONDS = 0.1  # for what a child of the exited process still writes
 DRAIN_SECONDS = 0.5  # after the kill, for a pipe that a process outside the group may hold for ever
 # Where no descriptor tells of the exit. Mostly the end of the output tells of it first.
 EXIT_CHECK_SECONDS = 0.1
-EXIT_CHECK_AFTER_OUTPUT_SECONDS = 0.01
+EXIT_CHECK_AFTER_OUTPUT_SECONDS = 0.002
 
 
 class Cause(enum.Enum):

@@ -1,4 +1,4 @@
-"""What a bot says of itself in a handshake, a poll or an event: read leniently, since a broken bot must be answered too."""
+"""What a bot says of itself in a handshake, a poll or an event: read leniently, a broken bot must be answered too."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

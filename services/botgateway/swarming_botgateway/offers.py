@@ -16,6 +16,7 @@ from uuid import uuid4
 import structlog
 
 from swarming_botgateway.metrics import POLLS_HELD, RUNS_DECLINED
+from swarming_botgateway.sessions import Session
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import RunAssigned
 from swarming_common.hints.scheduler import Offer, OfferMade, OfferWithdrawn, RunDeclined
@@ -45,6 +46,7 @@ class HeldPoll:
     """One poll that waits for a run."""
 
     offer: Offer
+    session: Session
     shards: frozenset[int]
     opened: float
     """Monotonic seconds."""
@@ -76,6 +78,7 @@ class Offers:
         self,
         *,
         bot_id: str,
+        session: Session,
         dimensions: Mapping[str, tuple[str, ...]],
         bot_version: str,
         idle_since: datetime,
@@ -91,7 +94,7 @@ class Offers:
             bot_version=bot_version,
             idle_since=idle_since,
         )
-        held = HeldPoll(offer, shards, self.monotonic(), asyncio.get_running_loop().create_future())
+        held = HeldPoll(offer, session, shards, self.monotonic(), asyncio.get_running_loop().create_future())
         self._held[offer.offer_id] = self._by_bot[bot_id] = held
         for shard in shards:
             self._by_shard.setdefault(shard, {})[offer.offer_id] = held
@@ -117,8 +120,14 @@ class Offers:
         self._end(held, reason)
 
     def close_bot(self, bot_id: str, reason: Closed) -> None:
-        """End the poll of this bot, if it is held here."""
+        """End the poll of this bot, if one is held here."""
         if (held := self._by_bot.get(bot_id)) is not None:
+            self._end(held, reason)
+
+    def close_process(self, bot_id: str, session: Session | None, reason: Closed) -> None:
+        """The same, unless it is the poll of another process of this bot."""
+        held = self._by_bot.get(bot_id)
+        if held is not None and session is not None and held.session.is_same_process(session):
             self._end(held, reason)
 
     def close_all(self, reason: Closed) -> None:

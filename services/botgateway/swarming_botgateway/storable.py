@@ -27,7 +27,7 @@ def storable_text(text: str) -> str:
 
 
 def unstorable_path(value: Any, path: str = "") -> str | None:
-    """Where a value is that no column holds, as the caller wrote it (`client_error.missing_cas[0]`); None if nowhere."""
+    """The path of a value that no column holds, such as `client_error.missing_cas[0]`; None if there is none."""
     if isinstance(value, dict):
         for key, one in value.items():
             inner = f"{path}.{key}" if path else key

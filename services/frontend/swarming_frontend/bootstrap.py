@@ -10,8 +10,8 @@ from starlette.types import ASGIApp
 from swarming_common.http.operations import operations
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_frontend.api.errors import answer_errors_of
-from swarming_frontend.api.routes import client_api
-from swarming_frontend.pages.routes import pages, static_files
+from swarming_frontend.api.routes import add_client_api
+from swarming_frontend.pages.routes import add_pages, answer_error
 from swarming_frontend.replies import Replies
 from swarming_frontend.settings import FrontendSettings
 from swarming_frontend.store.shards import count_shards
@@ -61,10 +61,9 @@ def build(settings: FrontendSettings) -> BuildService:
 def make_app(use: Usecases, settings: FrontendSettings, ports: Ports) -> FastAPI:
     """All routes of the frontend."""
     app = FastAPI(title="Swarming", description="Hands tasks to machines.", docs_url=None, redoc_url=None)
-    app.include_router(client_api(use, settings))
-    app.include_router(pages(use))
-    app.mount("/static", static_files(), name="static")
+    add_client_api(app, use, settings)
+    add_pages(app, use)
     # A frontend without the bus still serves: what it writes is found in the tables.
     app.include_router(operations({"serving": lambda: not ports.stopping.is_set()}))
-    answer_errors_of(app)
+    answer_errors_of(app, answer_error)
     return app

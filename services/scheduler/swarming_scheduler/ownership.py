@@ -64,6 +64,9 @@ class Ownership:
             except* (Unavailable, store.LostOwnership, DataRejected) as group:
                 reasons = [str(error) for error in group.exceptions]
                 log.warning("tenure_lost", scheduler_id=self._id, reasons=reasons)
+            except* Exception:  # a mistake of ours; starting over from the tables is still the best that can be done
+                log.exception("tenure_failed", scheduler_id=self._id)
+            if not self._stopping:
                 await asyncio.sleep(PAUSE_SECONDS)
         await self._mailbox.close()
 

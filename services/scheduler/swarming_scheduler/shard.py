@@ -9,7 +9,7 @@ import structlog
 
 from swarming_common.background import Background
 from swarming_common.bus.port import Mailbox
-from swarming_common.database.feed import Feed, barrier, settled
+from swarming_common.database.feed import Feed
 from swarming_common.database.tables import command, run_report, task_request
 from swarming_common.events.relay import Relay
 from swarming_common.hints import addresses
@@ -38,7 +38,6 @@ log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 0.25
 ALIVE_SECONDS = 1.0
-SETTLE_SECONDS = 0.02
 
 
 class Shard:
@@ -170,13 +169,8 @@ class Shard:
         self._ports.bus.send(addresses.gateway(run.gateway_id), run.assignment)
 
     async def _settle(self, revoked: Sequence[tuple[LiveTask, LiveRun]]) -> None:
-        database = self._ports.database
-        at = await database.read(barrier)
-        # The database sends no signal when a transaction ends.
-        while (horizon := await database.read(settled)) is not None and horizon < at:  # noqa: ASYNC110
-            await asyncio.sleep(SETTLE_SECONDS)
         wanted = [(run.run_id, run.bot_id) for _, run in revoked]
-        reports = await database.read(lambda c: store.reports_of(c, wanted))
+        reports = await self._ports.database.read(lambda c: store.reports_of(c, wanted))
         now = self._ports.clock.now()
         for task, run in revoked:
             settle_revoked(self.state, task, run, reports[run.run_id], now)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, bindparam, exists, literal, or_, select, text, update
+from sqlalchemy import Connection, Executable, Text, and_, bindparam, exists, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from swarming_common.database.columns import Json
-from swarming_common.database.dialects import insert
+from swarming_common.database.dialects import insert_for
 from swarming_common.database.json_rows import column_names, quoted, records, rows_as_json
 from swarming_common.database.tables import (
     command,
@@ -75,13 +76,25 @@ Requests = dict[TaskId, StoredRequest]
 
 def write_portably(connection: Connection, batch: Batch) -> tuple[Changed, Requests]:
     """Row by row, for every dialect."""
-    upsert = insert(connection, task_result)
+    statements = _portable_statements(connection.dialect.name)
+    rows = (batch.results, batch.runs, batch.events, [{"of_shard": row["shard"], **row} for row in batch.cursors])
+    results, runs, events, cursors = (
+        sum(connection.execute(statement, row).rowcount for row in its_rows)
+        for statement, its_rows in zip(statements, rows, strict=True)
+    )
+    return (results, runs, events, cursors), requests_of(connection, batch.commands_of)
+
+
+@cache
+def _portable_statements(dialect: str) -> tuple[Executable, ...]:
+    """For results, runs, events and cursors. Made once: SQLAlchemy takes longer to make them than to run them."""
+    upsert = insert_for(dialect, task_result)
     results = upsert.on_conflict_do_update(
         index_elements=[task_result.c.task_id],
         set_={name: upsert.excluded[name] for name in column_names(task_result)},
         where=task_result.c.state.in_(_LIVE),
     )
-    upsert = insert(connection, task_run)
+    upsert = insert_for(dialect, task_run)
     runs = upsert.on_conflict_do_update(
         index_elements=[task_run.c.task_id, task_run.c.run_number],
         set_={name: upsert.excluded[name] for name in column_names(task_run)},
@@ -89,22 +102,20 @@ def write_portably(connection: Connection, batch: Batch) -> tuple[Changed, Reque
     cursors = (
         update(shard).where(shard.c.shard == bindparam("of_shard")).values({name: bindparam(name) for name in _CURSORS})
     )
-    changed = (
-        sum(connection.execute(results, row).rowcount for row in batch.results),
-        sum(connection.execute(runs, row).rowcount for row in batch.runs),
-        sum(connection.execute(task_event.insert(), row).rowcount for row in batch.events),
-        sum(connection.execute(cursors, {"of_shard": row["shard"], **row}).rowcount for row in batch.cursors),
-    )
-    return changed, requests_of(connection, batch.commands_of)
+    return results, runs, task_event.insert(), cursors
 
 
 def requests_of(connection: Connection, task_ids: Sequence[TaskId]) -> Requests:
     """What the bots of these tasks need."""
     if not task_ids:
         return {}
-    query = select(task_request.c.task_id, task_request.c.request, task_request.c.secret_bytes)
-    rows = connection.execute(query.where(task_request.c.task_id.in_(task_ids)))
+    rows = connection.execute(_REQUESTS_OF, {"task_ids": task_ids})
     return {TaskId(row.task_id): StoredRequest(row.request, row.secret_bytes) for row in rows}
+
+
+_REQUESTS_OF = select(task_request.c.task_id, task_request.c.request, task_request.c.secret_bytes).where(
+    task_request.c.task_id.in_(bindparam("task_ids", expanding=True))
+)
 
 
 def _upsert(table: Any, key: Sequence[str], where: str = "") -> str:

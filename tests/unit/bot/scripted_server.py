@@ -8,9 +8,10 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable
+from typing import Any
 
 BASE_PATH = "/swarming/api/v1/bot/"
 PATIENCE_SECONDS = 8.0  # a test that waits longer for something has failed
@@ -193,9 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         call = self.path[len(BASE_PATH) :].partition("/")[0]
-        heard = Heard(
-            call, json.loads(body), dict(self.headers), self.client_address[1], time.monotonic()
-        )
+        heard = Heard(call, json.loads(body), dict(self.headers), self.client_address[1], time.monotonic())
         reply = self.server.script.reply_to(heard)
         if reply is DROP:
             self.close_connection = True

@@ -28,9 +28,7 @@ def start_process(server, tmp_path) -> Iterator[Start]:
     def start(*arguments: str, program: tuple[str, ...] = ("-m", "swarming_bot")) -> subprocess.Popen[bytes]:
         env = {key: value for key, value in os.environ.items() if not key.startswith("SWARMING_")}
         common = ("--server", server.url, "--work", str(tmp_path / "work"), "--id", "bot1")
-        process = subprocess.Popen(
-            [sys.executable, *program, *common, *arguments], stderr=subprocess.PIPE, env=env
-        )
+        process = subprocess.Popen([sys.executable, *program, *common, *arguments], stderr=subprocess.PIPE, env=env)
         processes.append(process)
         return process
 

@@ -48,17 +48,16 @@ def test_the_newest_session_is_the_one_that_counts(server, start_bots):
 def test_a_poll_that_failed_is_repeated_with_the_same_uuid_and_the_next_has_another(server, start_bots):
     server.command(
         DROP,
-        (503, {"error": "away"}),
         {"error": "confused"},
         {"cmd": "sleep", "duration": 0},
     )
 
     start_bots()
-    server.wait_for_call("poll", 5)
+    server.wait_for_call("poll", 4)
 
-    first, second, third, fourth, fifth = (heard.body["request_uuid"] for heard in server.calls("poll"))
-    assert first == second == third == fourth
-    assert fifth != fourth
+    first, second, third, fourth = (heard.body["request_uuid"] for heard in server.calls("poll"))
+    assert first == second == third
+    assert fourth != third
 
 
 def test_a_run_whose_answer_was_lost_is_taken_from_the_repeated_poll(server, start_bots):
@@ -191,6 +190,7 @@ def test_fifty_bots_of_one_process_work_side_by_side(server, start_bots):
             run_id = f"7c22366380000{len(served):02d}1"
             manifest = {"command": ["sh", "-c", "echo $SWARMING_BOT_ID"], "task_id": run_id}
             return {"cmd": "run", "manifest": {**manifest, "io_timeout": None, "grace_period": 30}}
+        return None
 
     served: list[list[str]] = []
     server.answer = answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 
 from tests.unit.bot.scripted_server import DROP, RUN_ID, Heard, ScriptedServer
@@ -99,9 +100,7 @@ def test_a_running_task_that_must_stop_is_terminated_and_reports_its_real_exit_c
 
 
 def test_a_task_that_ignores_the_polite_signal_is_killed_after_its_grace(server, start_bots):
-    server.run(
-        "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done", hard_timeout=0.2, grace_period=0.2
-    )
+    server.run("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done", hard_timeout=0.2, grace_period=0.2)
 
     start_bots()
     final = server.wait_for_final()
@@ -156,6 +155,7 @@ def test_output_that_waits_for_a_slow_server_neither_blocks_the_process_nor_is_l
     def answer(heard: Heard):
         if "output" in heard.body and not witness.exists():
             return 503, {"error": "not now"}
+        return None
 
     server.answer = answer
     server.run(
@@ -179,12 +179,13 @@ def test_output_is_seen_live_soon_after_quiet(server, start_bots):
 
 
 def test_a_lost_answer_is_asked_for_again_with_the_same_offset(server, start_bots):
-    dropped = []
+    dropped: list[Heard] = []
 
     def answer(heard: Heard):
         if heard.is_final and not dropped:
             dropped.append(heard)
             return DROP
+        return None
 
     server.answer = answer
     server.run("echo", "once")
@@ -258,8 +259,7 @@ def test_nothing_of_a_run_is_left_in_the_work_folder(server, start_bots, tmp_pat
 def test_the_process_finds_the_environment_that_the_protocol_promises(server, start_bots, monkeypatch):
     monkeypatch.setenv("UNWANTED", "here")
     script = (
-        "import json, os; e = os.environ; print(json.dumps([dict(e), os.getcwd(),"
-        " json.load(open(e['LUCI_CONTEXT']))]))"
+        "import json, os; e = os.environ; print(json.dumps([dict(e), os.getcwd(), json.load(open(e['LUCI_CONTEXT']))]))"
     )
     server.run(
         sys.executable,
@@ -311,7 +311,7 @@ def test_a_manifest_that_makes_no_sense_is_an_internal_failure_and_the_bot_goes_
 
     assert "hard_timeout" in error.body["message"]
     assert error.body["client_error"] == {"missing_cas": [], "missing_cipd": []}
-    assert [set(heard.body) for heard in server.updates()][0] == {"cost_usd", "id", "session", "task_id"}
+    assert set(server.updates()[0].body) == {"cost_usd", "id", "session", "task_id"}
     assert server.output() == b"next\n"
 
 
@@ -348,3 +348,19 @@ def test_a_bot_runs_the_next_task_after_each(server: ScriptedServer, start_bots)
     assert [heard.output for heard in server.updates() if heard.is_final] == [
         b"0\n", b"1\n", b"2\n", b"3\n", b"4\n",
     ]  # fmt: skip
+
+
+def test_a_report_is_delivered_when_the_server_is_back(server: ScriptedServer, start_bots):
+    away = threading.Event()
+    server.answer = lambda heard: DROP if away.is_set() else None
+    server.run("sh", "-c", "echo before; sleep 0.1; echo after")
+
+    start_bots()
+    server.wait_for_call("task_update")
+    away.set()
+    server.wait_for_call("task_update", 3)
+    away.clear()
+    final = server.wait_for_final()
+
+    assert final.body["exit_code"] == 0
+    assert server.output() == b"before\nafter\n"

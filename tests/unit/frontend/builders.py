@@ -89,9 +89,7 @@ async def a_run(
 
     def write(connection: Connection) -> None:
         connection.execute(
-            task_run.delete().where(
-                task_run.c.task_id == row["task_id"], task_run.c.run_number == row["run_number"]
-            )
+            task_run.delete().where(task_run.c.task_id == row["task_id"], task_run.c.run_number == row["run_number"])
         )
         connection.execute(insert(task_run), [row])
 
@@ -104,9 +102,7 @@ async def a_running_task(database: Database, task_id: str, *, bot_id: str = "bot
     await a_run(database, task_id, bot_id=bot_id)
 
 
-async def some_output(
-    database: Database, task_id: str, content: bytes, *, start: int = 0, number: int = 1
-) -> None:
+async def some_output(database: Database, task_id: str, content: bytes, *, start: int = 0, number: int = 1) -> None:
     """What a bot gateway would write of a run's output."""
     row = {
         "task_id": parse_task_id(task_id),

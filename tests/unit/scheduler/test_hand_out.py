@@ -277,3 +277,23 @@ def test_a_killed_task_whose_run_was_never_confirmed_is_canceled(world: World):
     world.settle()
 
     assert task.state is TaskState.CANCELED
+
+
+def test_a_run_that_was_stopped_before_it_started_without_anybody_asking_is_given_out_anew(world: World):
+    task, run = world.running("bot1")
+
+    world.report(run, ReportKind.CANCELED)
+    world.offer("bot2")
+
+    assert task.run is not None
+    assert (task.run.bot_id, task.run.run_id.number) == ("bot2", 2)
+    assert task.retries == 1
+
+
+def test_a_kill_that_came_before_the_process_started_cancels_the_task(world: World):
+    task, run = world.running("bot1")
+    cancel(world.state, task.task_id, kill_running=True, now=world.now)
+
+    world.report(run, ReportKind.CANCELED)
+
+    assert (task.state, run.state) == (TaskState.CANCELED, TaskState.CANCELED)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from prometheus_client import Counter
 
-from swarming_common.bus.port import EventMessage, EventsHandler, Undigestible
+from swarming_common.bus.port import BusAway, EventMessage, EventsHandler, Undigestible
 
 log = structlog.get_logger(__name__)
 
@@ -37,15 +37,11 @@ async def digest(
     delay = FIRST_RETRY_SECONDS
     while left:
         try:
-            await handle(left)
+            await handle(tuple(left))
             return []
         except Undigestible as error:
-            if _remove(left, error.message):
-                await park(error.message, error.reason)
-                EVENTS_PARKED.labels(queue).inc()
-                log.error("event_parked", queue=queue, routing_key=error.message.routing_key, reason=error.reason)
+            if await _was_parked(error, left, park, queue):
                 continue
-            log.exception("events_handler_named_a_foreign_message", queue=queue)
         except Exception:
             log.exception("events_handler_failed", queue=queue, messages=len(left), retry_seconds=delay)
         if await is_set_within(give_up, delay):
@@ -64,10 +60,22 @@ async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def _remove(messages: list[EventMessage], guilty: EventMessage) -> bool:
+async def _was_parked(error: Undigestible, left: list[EventMessage], park: Park, queue: str) -> bool:
+    index = _position(error.message, left)
+    if index is None:
+        log.error("events_handler_named_a_foreign_message", queue=queue, reason=error.reason)
+        return False
+    try:
+        await park(error.message, error.reason)
+    except BusAway as away:
+        log.warning("event_not_parked_yet", queue=queue, reason=str(away))
+        return False
+    del left[index]
+    EVENTS_PARKED.labels(queue).inc()
+    log.error("event_parked", queue=queue, routing_key=error.message.routing_key, reason=error.reason)
+    return True
+
+
+def _position(guilty: EventMessage, messages: Sequence[EventMessage]) -> int | None:
     """By identity: two messages may be equal, and the handler was given these very objects."""
-    for index, message in enumerate(messages):
-        if message is guilty:
-            del messages[index]
-            return True
-    return False
+    return next((index for index, message in enumerate(messages) if message is guilty), None)

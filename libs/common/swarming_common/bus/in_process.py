@@ -26,7 +26,7 @@ class InProcessBus:
     """
 
     def __init__(self) -> None:
-        self._hints = OutgoingHints(self._flush)
+        self._hints = OutgoingHints(self._flush_soon)
         self._mailboxes: dict[str, list[_Mailbox]] = {}
         self._queues: dict[str, _Queue] = {}
         self._publications: set[_Publication] = set()
@@ -89,11 +89,14 @@ class InProcessBus:
 
     async def close(self) -> None:
         """See the port."""
+        await asyncio.gather(*(subscription.close() for subscription in tuple(self._subscriptions)))
         self._flush()
         self._is_closed = True
-        await asyncio.gather(*(subscription.close() for subscription in list(self._subscriptions)))
         for publication in self._publications:
             publication.fail(BusAway())
+
+    def _flush_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         for address, body in self._hints.take():

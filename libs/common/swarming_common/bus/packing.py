@@ -1,13 +1,13 @@
-"""Hints on their way: gathered for one loop turn, packed by address, and read again on the other side."""
+"""Hints on their way: gathered, packed by address, and read again on the other side."""
 
-import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
 from prometheus_client import Counter
 
 from swarming_common.bus.port import HintReader
+from swarming_common.bus.routing import is_too_long
 from swarming_common.hints import wire
 from swarming_common.hints.wire import Hint, UnreadableHint
 
@@ -26,41 +26,37 @@ HINTS_DROPPED = Counter(
 
 
 class OutgoingHints:
-    """A bounded buffer that calls `flush` on the loop turn after hints came in; it keeps the newest."""
+    """A bounded buffer that keeps the newest; it calls `wake` when something is in it again."""
 
-    def __init__(self, flush: Callable[[], None]) -> None:
-        self._flush = flush
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
         self._waiting: deque[tuple[str, Hint]] = deque()
-        self._is_scheduled = False
 
     def add(self, address: str, hint: Hint) -> None:
-        """Keep this hint for the next flush; to be called on the event loop."""
+        """Keep this hint for the next `take`."""
+        if is_too_long(address):
+            HINTS_DROPPED.inc()
+            log.error("hint_address_too_long", address=address)
+            return
         if len(self._waiting) >= MAX_WAITING_HINTS:
             self._waiting.popleft()
             HINTS_DROPPED.inc()
         self._waiting.append((address, hint))
-        self.schedule()
+        if len(self._waiting) == 1:
+            self._wake()
 
-    def schedule(self) -> None:
-        """Flush on the next loop turn, if there is anything."""
-        if self._waiting and not self._is_scheduled:
-            self._is_scheduled = True
-            asyncio.get_running_loop().call_soon(self._run)
-
-    def take(self) -> Iterator[tuple[str, bytes]]:
+    def take(self) -> list[tuple[str, bytes]]:
         """Empty the buffer: (address, message), the hints of an address packed in the order they were sent."""
-        waiting, self._waiting = self._waiting, deque()
         by_address: dict[str, list[Hint]] = {}
-        for address, hint in waiting:
+        for address, hint in self._waiting:
             by_address.setdefault(address, []).append(hint)
-        for address, hints in by_address.items():
-            for first in range(0, len(hints), MAX_HINTS_IN_PACK):
-                if (body := _pack(hints[first : first + MAX_HINTS_IN_PACK])) is not None:
-                    yield address, body
-
-    def _run(self) -> None:
-        self._is_scheduled = False
-        self._flush()
+        self._waiting.clear()
+        return [
+            (address, body)
+            for address, hints in by_address.items()
+            for first in range(0, len(hints), MAX_HINTS_IN_PACK)
+            if (body := _pack(hints[first : first + MAX_HINTS_IN_PACK])) is not None
+        ]
 
 
 def read_pack(body: bytes, read: HintReader) -> None:

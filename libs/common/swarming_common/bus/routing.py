@@ -14,8 +14,13 @@ class KeyTooLong(SwarmingError):
 
 def check_key(key: str) -> None:
     """Raises KeyTooLong for a key over 255 bytes."""
-    if len(key) > MAX_KEY_BYTES or len(key.encode()) > MAX_KEY_BYTES:
-        raise KeyTooLong(f"routing key of more than {MAX_KEY_BYTES} bytes: {key[:MAX_KEY_BYTES]}")
+    if is_too_long(key):
+        raise KeyTooLong(f"routing key of more than {MAX_KEY_BYTES} bytes: {key}")
+
+
+def is_too_long(key: str) -> bool:
+    """Whether a key is over 255 bytes."""
+    return len(key) > MAX_KEY_BYTES or len(key.encode()) > MAX_KEY_BYTES
 
 
 @lru_cache(maxsize=4096)

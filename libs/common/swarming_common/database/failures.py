@@ -30,6 +30,8 @@ def translated() -> Iterator[None]:
         if _is_absence(error):
             raise DatabaseAway(_reason(error)) from error
         raise
+    except (OverflowError, UnicodeEncodeError) as error:  # sqlite3 says these of a value, without an error of its own
+        raise DataRejected(str(error)) from error
     except (OSError, TimeoutError) as error:
         raise DatabaseAway(f"the database cannot be reached ({type(error).__name__}: {error})") from error
     except SQLAlchemyError as error:

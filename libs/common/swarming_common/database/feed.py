@@ -82,13 +82,6 @@ def settled(connection: Connection) -> int | None:
     return int(connection.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one())
 
 
-def barrier(connection: Connection) -> int:
-    """Once `settled` is at or past this, all that was under way now has ended. 0 on SQLite."""
-    if connection.dialect.name != "postgresql":
-        return 0
-    return int(connection.execute(text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")).scalar_one())
-
-
 def _at_or_after(connection: Connection, table: Table) -> ColumnElement[bool] | TextClause:
     if connection.dialect.name == "postgresql":
         return text(f"{table.name}.tx >= CAST(CAST(:feed_position AS text) AS xid8)")

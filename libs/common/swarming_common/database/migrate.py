@@ -58,7 +58,7 @@ async def _migrate_postgres(url: str) -> None:
         with translated():
             async with engine.begin() as connection:
                 await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:class, :key)"),
+                    text("SELECT pg_advisory_xact_lock(CAST(:class AS integer), CAST(:key AS integer))"),
                     {"class": LOCK_CLASS, "key": _LOCK_KEY},
                 )
                 await connection.run_sync(upgrade)

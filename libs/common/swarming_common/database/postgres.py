@@ -116,13 +116,13 @@ class PostgresWriter:
         held = text(
             "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
             " AND classid::bigint = :class AND objid::bigint = :key AND granted)"
-            " OR pg_try_advisory_lock(:class, :key)"
+            " OR pg_try_advisory_lock(CAST(:class AS integer), CAST(:key AS integer))"
         )
         return bool(await self._ask(lambda c: c.execute(held, {"class": LOCK_CLASS, "key": key}).scalar_one()))
 
     async def unlock(self, key: int) -> None:
         """`pg_advisory_unlock`."""
-        release = text("SELECT pg_advisory_unlock(:class, :key)")
+        release = text("SELECT pg_advisory_unlock(CAST(:class AS integer), CAST(:key AS integer))")
         await self._ask(lambda c: c.execute(release, {"class": LOCK_CLASS, "key": key}).scalar_one())
 
     async def write(self, work: Work[T], *, one_statement: bool = False) -> T:

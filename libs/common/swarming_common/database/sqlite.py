@@ -216,15 +216,24 @@ def _commit(connection: Connection, batch: Sequence[_Job]) -> None:
     results: list[tuple[_Job, Any]] = []
     try:
         with translated(), connection.begin():
-            for job in batch:
-                try:
-                    with translated(), connection.begin_nested():
-                        results.append((job, job.work(connection)))
-                except Exception as error:
-                    job.fail(error)
+            if len(batch) == 1:
+                results.append((batch[0], batch[0].work(connection)))
+            else:
+                results += _each_in_a_savepoint(connection, batch)
     except Exception as error:
-        for job, _ in results:
+        for job in batch:
             job.fail(error)
         return
     for job, result in results:
         job.resolve(result)
+
+
+def _each_in_a_savepoint(connection: Connection, batch: Sequence[_Job]) -> list[tuple[_Job, Any]]:
+    results: list[tuple[_Job, Any]] = []
+    for job in batch:
+        try:
+            with translated(), connection.begin_nested():
+                results.append((job, job.work(connection)))
+        except Exception as error:
+            job.fail(error)
+    return results

@@ -44,14 +44,10 @@ def lost_at_poll(unfinished: Sequence[UnfinishedRun], session: Session) -> list[
     return [one for one in unfinished if one.confirmed_by is not None and session.is_newer(one.confirmed_by)]
 
 
-def write_lost_runs(
-    connection: Connection, bot_id: str, lost: Sequence[UnfinishedRun], now: datetime
-) -> list[LostRun]:
+def write_lost_runs(connection: Connection, bot_id: str, lost: Sequence[UnfinishedRun], now: datetime) -> list[LostRun]:
     """Report them, except those that have ended meanwhile; repeatable."""
     found = [LostRun(one.run, one.shard, bot_id, _report(now)) for one in lost]
-    updates = [
-        RunUpdate(run=one.run, bot_id=bot_id, session=None, output=None, report=one.report) for one in found
-    ]
+    updates = [RunUpdate(run=one.run, bot_id=bot_id, session=None, output=None, report=one.report) for one in found]
     verdicts = write_updates_portably(connection, updates)
     return [one for one, verdict in zip(found, verdicts, strict=True) if verdict.is_accepted]
 
@@ -61,9 +57,7 @@ def tell_lost_runs(send: Callable[[str, Hint], None], lost: Sequence[LostRun]) -
     for one in lost:
         RUNS_LOST.inc()
         log.warning("run_lost", run_id=str(one.run), bot_id=one.bot_id)
-        hint = RunReported(
-            task_id=one.run.task_id, run_number=one.run.number, bot_id=one.bot_id, report=one.report
-        )
+        hint = RunReported(task_id=one.run.task_id, run_number=one.run.number, bot_id=one.bot_id, report=one.report)
         send(addresses.shard(one.shard), hint)
 
 

@@ -1,7 +1,7 @@
 """A bot asks for work: check it, offer it to its shards, and hold the request until there is a run."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,6 +50,9 @@ class Run:
 
 PollAnswer = Sleep | RestartBot | Superseded | Run
 
+Gone = Callable[[], Coroutine[None, None, None]]
+"""Waits until the bot has closed its connection."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
@@ -65,8 +68,8 @@ class Poll:
     chance: Callable[[], float]
     """A random number in [0, 1)."""
 
-    async def __call__(self, word: BotWord, now: datetime, gone: Awaitable[None]) -> PollAnswer:
-        """Holds for `hold_seconds` at most; `gone` ends when the bot has closed its connection. Raises DatabaseAway."""
+    async def __call__(self, word: BotWord, now: datetime, gone: Gone) -> PollAnswer:
+        """What to answer, after `hold_seconds` at most. Raises DatabaseAway."""
         found = await self.database.read(lambda connection: known_bots(connection, [word.bot_id]))
         known, session = found.get(word.bot_id), word.session
         if known is None or known.session is None or session is None or session.is_newer(known.session):
@@ -82,26 +85,28 @@ class Poll:
             return Sleep(seconds, is_quarantined=word.facts.quarantined is not None)
         if self.stopping.is_set():
             return Sleep(0)
-        return await self._hold(word, unfinished, now, gone)
+        return await self._hold(word, session, unfinished, now, gone)
 
-    async def _without_lost(
-        self, bot_id: str, session: Session, known: KnownBot, now: datetime
-    ) -> list[UnfinishedRun]:
+    async def _without_lost(self, bot_id: str, session: Session, known: KnownBot, now: datetime) -> list[UnfinishedRun]:
         lost = lost_at_poll(known.unfinished, session)
         if lost:
-            written = await self.database.write(
-                lambda connection: write_lost_runs(connection, bot_id, lost, now)
-            )
+            written = await self.database.write(lambda connection: write_lost_runs(connection, bot_id, lost, now))
             tell_lost_runs(self.bus.send, written)
         return [one for one in known.unfinished if one not in lost]
 
     async def _hold(
-        self, word: BotWord, unfinished: list[UnfinishedRun], now: datetime, gone: Awaitable[None]
+        self,
+        word: BotWord,
+        session: Session,
+        unfinished: list[UnfinishedRun],
+        now: datetime,
+        gone: Gone,
     ) -> PollAnswer:
         """A bot with an unfinished run is offered to that run's shard alone, so that it can be given nothing else."""
         dimensions = {key: tuple(values) for key, values in word.facts.dimensions.items()}
         held = self.offers.open(
             bot_id=word.bot_id,
+            session=session,
             dimensions=dimensions,
             bot_version=word.facts.version,
             idle_since=self.presence.idle_since(word.bot_id, now),
@@ -121,12 +126,10 @@ class Poll:
         return frozenset(shard_of_pool(pool, self.shard_count) for pool in word.pools)
 
 
-async def _ending(
-    offers: Offers, held: HeldPoll, hold_seconds: float, gone: Awaitable[None]
-) -> RunAssigned | Closed:
+async def _ending(offers: Offers, held: HeldPoll, hold_seconds: float, gone: Gone) -> RunAssigned | Closed:
     """How this poll ends, at the latest after `hold_seconds`."""
     timer = asyncio.get_running_loop().call_later(hold_seconds, offers.close, held, Closed.HELD_LONG_ENOUGH)
-    watch = asyncio.ensure_future(gone)
+    watch = asyncio.create_task(gone())
     watch.add_done_callback(lambda _: offers.close(held, Closed.GONE))
     try:
         return await held.ending

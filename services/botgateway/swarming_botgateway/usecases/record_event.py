@@ -40,7 +40,7 @@ class RecordEvent:
         """Durable once it returns. A bot that shuts down waits for nothing any more. Raises DatabaseAway."""
         word = told.word
         if told.event_type == "bot_shutdown":
-            self.offers.close_bot(word.bot_id, Closed.SHUT_DOWN)
+            self.offers.close_process(word.bot_id, word.session, Closed.SHUT_DOWN)
         self.presence.see(word.bot_id, now)
         await self.events.submit(
             BotEvent(

@@ -1,6 +1,6 @@
 """Errors in the API's dialect: a status and `{"error":{"message":"…"}}`; the one place that chooses statuses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pydantic_core
@@ -19,6 +19,11 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 """What a caller is told while the database is away: about how long a restart takes."""
+
+UNPLANNED = "something went wrong in Swarming"
+
+ErrorAnswer = Callable[[Request, int, str, Mapping[str, str] | None], Response]
+"""Writes a status, a message and headers in the dialect that the request speaks."""
 
 STATUSES: Mapping[type[SwarmingError], int] = {
     InvalidInput: 400,
@@ -80,47 +85,53 @@ def invalid_input(errors: Sequence[Any]) -> InvalidInput:
     return InvalidInput(field, "expected " + expected.format(**context))
 
 
-def answer_errors_of(app: FastAPI) -> None:
-    """Make the app answer every error in this dialect; pages have their own, see pages/."""
-    app.add_exception_handler(SwarmingError, _swarming_error)
-    app.add_exception_handler(RequestValidationError, _invalid_query)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unplanned)
+def answer_errors_of(app: FastAPI, answer: ErrorAnswer = lambda _, *parts: error_response(*parts)) -> None:
+    """Make the app answer every error, with the status that belongs to it and a sentence that is safe to tell."""
+
+    async def swarming_error(request: Request, error: Exception) -> Response:
+        return answer(request, *_of_swarming_error(error))
+
+    async def invalid_query(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        found = [{**one, "loc": one["loc"][1:]} for one in error.errors()]  # without "query" or "path"
+        return answer(request, 400, str(invalid_input(found)), None)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return answer(request, error.status_code, _http_message(request, error), error.headers)
+
+    async def unplanned(request: Request, error: Exception) -> Response:
+        log.error("request_failed", exc_info=error)
+        return answer(request, 500, UNPLANNED, None)
+
+    app.add_exception_handler(SwarmingError, swarming_error)
+    app.add_exception_handler(RequestValidationError, invalid_query)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unplanned)
 
 
-async def _swarming_error(_: Request, error: Exception) -> Response:
+def _of_swarming_error(error: Exception) -> tuple[int, str, Mapping[str, str] | None]:
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
     if status == 503:
-        return error_response(
-            503, "a part of Swarming is away just now, try again", {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        )
+        log.warning("request_unserved", reason=str(error))
+        retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return 503, "a part of Swarming is away just now, try again", retry
     if isinstance(error, DataRejected):
         log.warning("data_rejected", reason=str(error))
-        return error_response(400, f"body: expected values that the database can hold ({error})")
+        return 400, "body: expected values that the database can hold", None
     if status == 500:
         log.error("request_failed", exc_info=error)
-        return error_response(500, "something went wrong in Swarming")
-    return error_response(status, str(error))
+        return 500, UNPLANNED, None
+    return status, str(error), None
 
 
-async def _invalid_query(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    found = [{**one, "loc": one["loc"][1:]} for one in error.errors()]  # without "query" or "path"
-    return error_response(400, str(invalid_input(found)))
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = {
-        404: f"there is nothing at {request.url.path}",
-        405: f"{request.method} is not possible here, only {(error.headers or {}).get('Allow', 'another method')}",
-    }.get(error.status_code, str(error.detail))
-    return error_response(error.status_code, message, error.headers)
-
-
-async def _unplanned(_: Request, error: Exception) -> Response:
-    log.error("request_failed", exc_info=error)
-    return error_response(500, "something went wrong in Swarming")
+def _http_message(request: Request, error: HTTPException) -> str:
+    if error.status_code == 404:
+        return f"there is nothing at {request.url.path}"
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return f"{request.method} is not possible here, only {allowed}"
+    return str(error.detail)
 
 
 def _path(location: Sequence[str | int]) -> str:

@@ -1,10 +1,10 @@
 """The client API at both of its addresses."""
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 
 from swarming_frontend.api.bots import bots
 from swarming_frontend.api.task import task
-from swarming_frontend.api.tasks import tasks
+from swarming_frontend.api.tasks import new_task, tasks
 from swarming_frontend.settings import FrontendSettings
 from swarming_frontend.usecases.registry import Usecases
 
@@ -13,13 +13,14 @@ OLD_API_PREFIX = "/_ah/api/swarming/v1"
 """Where the client of 2021 looks for it."""
 
 
-def client_api(use: Usecases, settings: FrontendSettings) -> APIRouter:
-    """Every route of the client API, once as it is and once at the old address."""
-    routes = APIRouter()
-    routes.include_router(tasks(use, settings))
-    routes.include_router(task(use, settings))
-    routes.include_router(bots(use))
-    both = APIRouter()
-    both.include_router(routes, prefix=API_PREFIX)
-    both.include_router(routes, prefix=OLD_API_PREFIX, include_in_schema=False)
-    return both
+def add_client_api(app: FastAPI, use: Usecases, settings: FrontendSettings) -> None:
+    """Every route of the client API, at its address and at the old one.
+
+    To be called first: a request is compared with the routes in their order, so the hot one stands before all.
+    """
+    submit = new_task(use, settings)
+    for prefix in (API_PREFIX, OLD_API_PREFIX):
+        app.add_route(f"{prefix}/tasks/new", submit, methods=["POST"])
+    for router in (tasks(use), task(use, settings), bots(use)):
+        for prefix in (API_PREFIX, OLD_API_PREFIX):
+            app.include_router(router, prefix=prefix, include_in_schema=prefix == API_PREFIX)

@@ -1,5 +1,7 @@
 """`tasks/*`: submit, list and count."""
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,9 +25,8 @@ from swarming_frontend.usecases.registry import Usecases
 from swarming_frontend.usecases.submit import Submitted
 
 
-def tasks(use: Usecases, settings: FrontendSettings) -> APIRouter:
-    """The routes under `tasks/`. `tasks/new` is a bare route: it is the hot one."""
-    router = APIRouter(prefix="/tasks", tags=["tasks"])
+def new_task(use: Usecases, settings: FrontendSettings) -> Callable[[Request], Awaitable[Response]]:
+    """`tasks/new`: the hot route, a bare handler."""
     limits = settings.limits
 
     async def new(request: Request) -> Response:
@@ -33,12 +34,16 @@ def tasks(use: Usecases, settings: FrontendSettings) -> APIRouter:
         message = await read_message(request, NewTaskRequest, settings.max_body_bytes)
         outcome = await use.submit(translate(message, caller, limits), use.clock.now())
         if isinstance(outcome, Submitted):
-            stored = outcome.stored
-            is_new = not outcome.is_repeat
+            stored, is_new = outcome.stored, not outcome.is_repeat
             return reply(task_replies.new_task(stored.task_id, stored.request, stored.created_ts, is_new=is_new))
         return reply(task_replies.new_task(None, outcome.request, outcome.created_ts, is_new=False))
 
-    router.add_route("/tasks/new", new, methods=["POST"])
+    return new
+
+
+def tasks(use: Usecases) -> APIRouter:
+    """The other routes under `tasks/`."""
+    router = APIRouter(prefix="/tasks", tags=["tasks"])
 
     @router.get("/list")
     async def list_(query: TasksParameters) -> Response:

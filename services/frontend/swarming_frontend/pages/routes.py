@@ -1,16 +1,125 @@
-"""Placeholder."""
+"""The pages: `/` lists tasks and bots, `/user/task/{id}` and `/restricted/bot/{id}` show one."""
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter
+import pydantic_core
+from fastapi import FastAPI, Query
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from swarming_frontend.api.cursors import decode_cursor, encode_cursor
+from swarming_frontend.api.errors import error_response
+from swarming_frontend.api.queries import TASK_PLACE, BotIdText, TaskIdText, Text, task_and_run
+from swarming_frontend.pages.rendering import page
+from swarming_frontend.store.standings import Standing
+from swarming_frontend.store.task_lists import TaskFilter
+from swarming_frontend.usecases.list_bots import WhichBots
+from swarming_frontend.usecases.read_output import ReadOutput
 from swarming_frontend.usecases.registry import Usecases
 
+TASKS_ON_A_PAGE = 50
+BOTS_ON_A_PAGE = 200
+SHOWN_OUTPUT_BYTES = 256 * 1024
+"""What is in the page itself; the script goes on from there."""
 
-def pages(use: Usecases) -> APIRouter:
-    return APIRouter()
+_API_PREFIXES = ("/api/", "/_ah/")
 
 
-def static_files() -> StaticFiles:
-    return StaticFiles(directory=Path(__file__).parent / "static")
+def add_pages(app: FastAPI, use: Usecases) -> None:
+    """The pages and what they load."""
+
+    @app.get("/", include_in_schema=False)
+    async def index(cursor: Annotated[Text | None, Query()] = None) -> Response:
+        now = use.clock.now()
+        after = decode_cursor(TASK_PLACE, cursor)
+        tasks, place = await use.list_tasks.page(TaskFilter(), after, TASKS_ON_A_PAGE)
+        bots, more_bots = await use.list_bots.page(WhichBots(), None, BOTS_ON_A_PAGE, now)
+        return page(
+            "index.html",
+            now=now,
+            tasks=tasks,
+            older=encode_cursor(TASK_PLACE, place),
+            is_newest=after is None,
+            bots=[(bot, use.list_bots.is_dead(bot, now)) for bot in bots],
+            counts=await use.list_bots.count(WhichBots(), now),
+            has_more_bots=more_bots is not None,
+        )
+
+    @app.get("/user/task/{task_id}", include_in_schema=False)
+    async def task(task_id: TaskIdText) -> Response:
+        which, run_number = task_and_run(task_id)
+        stored = await use.read_task.request(which)
+        output = await use.read_output(
+            ReadOutput(
+                task_id=which,
+                run_number=run_number,
+                offset=0,
+                length=SHOWN_OUTPUT_BYTES,
+                whole_characters=True,
+            )
+        )
+        standing = await use.read_task.standing(which, run_number)
+        current = min(standing.current_slice, len(stored.request.task_slices) - 1)
+        return page(
+            "task.html",
+            now=use.clock.now(),
+            id=task_id,
+            task=standing,
+            request=stored.request,
+            properties=stored.request.task_slices[current].properties,
+            command=shlex.join(stored.request.task_slices[current].properties.command),
+            sentence=sentence_about(standing),
+            output=output.content.decode(errors="replace"),
+            next_offset=output.next_offset,
+            run_id=str(output.run_id or ""),
+            # the output was read first: it is all there only if the state was final even then
+            is_whole=output.state.is_final and len(output.content) < SHOWN_OUTPUT_BYTES - 3,
+        )
+
+    @app.get("/restricted/bot/{bot_id}", include_in_schema=False)
+    async def bot(bot_id: BotIdText) -> Response:
+        found = await use.list_bots.one(bot_id)
+        now = use.clock.now()
+        state = pydantic_core.to_json(found.state, indent=2).decode()
+        return page("bot.html", now=now, bot=found, is_dead=use.list_bots.is_dead(found, now), state=state)
+
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+
+
+def answer_error(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error as a page for people who look at pages, in the API's dialect for everybody else."""
+    is_for_people = "text/html" in request.headers.get("accept", "")
+    if request.url.path.startswith(_API_PREFIXES) or not is_for_people:
+        return error_response(status, message, headers)
+    return page("error.html", status, headers, message=message, status=status)
+
+
+def sentence_about(task: Standing) -> str:
+    """How the task stands in plain words."""
+    match task.state.name:
+        case "PENDING":
+            return "Waits for a bot."
+        case "RUNNING" if task.abandoned_ts is not None:
+            return f"Is being stopped on {task.bot_id}."
+        case "RUNNING":
+            return f"Runs on {task.bot_id}."
+        case "COMPLETED":
+            return f"Ended with exit code {task.exit_code}."
+        case "EXPIRED":
+            return "No bot took it in time."
+        case "TIMED_OUT":
+            return "Ran, or was silent, for longer than it may."
+        case "BOT_DIED":
+            return f"Its bot {task.bot_id} was lost or failed."
+        case "CANCELED":
+            return "Was cancelled before it ran."
+        case "KILLED":
+            return "Was cancelled while it ran."
+        case "NO_RESOURCE":
+            return "No bot could ever run it."
+        case _:
+            return "Asked for inputs that do not exist."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 
 from swarming_common.database.tables import bot, task_request, task_run
 from swarming_common.model.states import TaskState
@@ -97,11 +97,9 @@ def _only(wanted: BotFilter, **more: bool) -> BotFilter:
 
 
 def _is_busy() -> ColumnElement[bool]:
-    return (
-        select(_run.task_id)
-        .where(_run.bot_id == _bot.bot_id, _run.state == int(TaskState.RUNNING), _run.revoked.is_(False))
-        .exists()
-    )
+    other = task_run.alias()
+    is_of_bot = other.c.bot_id == _bot.bot_id
+    return exists().where(is_of_bot, other.c.state == int(TaskState.RUNNING), other.c.revoked.is_(False))
 
 
 def _query() -> Any:

@@ -12,6 +12,7 @@ from swarming_common.events.tasks import (
     TaskExpired,
     TaskKilled,
     TaskNoResource,
+    TaskRequeued,
     TaskRetried,
     TaskTimedOut,
 )
@@ -64,9 +65,24 @@ def lose_run(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: 
         _retry(state, task, run, reason, now)
 
 
+def requeue(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> None:
+    """The process never started: the task goes to whichever bot comes next, and no retry is used up. The run id is the
+    same again if the bot never said a word about it; else its words would be taken for those of the next bot."""
+    close_run(state, task, run, TaskState.CANCELED if run.is_confirmed or run.is_killing else TaskState.PENDING, now)
+    if run.is_killing:
+        end_task(state, task, TaskState.CANCELED, now)
+    else:
+        task.state, task.started_ts = TaskState.PENDING, None
+        fact = TaskRequeued(task_id=task.text_id, run_id=str(run.run_id), bot_id=run.bot_id)
+        state.tell(task, fact, now)
+        state.watch_expiration(task, now)
+        enqueue(state, task, now)
+    free_bot(state, run.bot_id, now)
+
+
 def close_run(state: ShardState, task: LiveTask, run: LiveRun, final: TaskState, now: datetime) -> None:
-    """Write a run's final state; KILLED and TIMED_OUT always show an exit code and a duration."""
-    run.state, run.completed_ts = final, now
+    """Write how a run is left; KILLED and TIMED_OUT always show an exit code and a duration."""
+    run.state, run.completed_ts = final, now if final.is_final else None
     if final in ABANDONED_STATES:
         run.abandoned_ts = run.abandoned_ts or now
     if final in (TaskState.KILLED, TaskState.TIMED_OUT) and run.exit_code is None:

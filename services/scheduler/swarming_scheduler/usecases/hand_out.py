@@ -1,22 +1,21 @@
 """Hand a run out safely: say it again until its bot confirms it, and take it back only when that is safe.
 
-Taking back has two steps. First the row says `revoked`, from when on no gateway takes an update for it. Then, once no
-statement of a gateway from before can be under way any more, we look whether the bot was quicker: if so the run goes
-on (or ends as it reported), else the task goes to another bot.
+Taking back has two steps. First the row says `revoked`; from that commit on no gateway takes an update for the run.
+Then, after that commit, the run's reports are read: if the bot was quicker the run goes on (or ends as it reported), else
+the task goes to another bot. A gateway does the mirror image at a run's first update: it commits the report, then looks
+whether the run was revoked meanwhile. So at least one of the two sees what the other wrote, and the bot does not start
+what was given to another.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from swarming_common.events.tasks import TaskRequeued
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
-from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId
 from swarming_scheduler.state import KnownBot, LiveRun, LiveTask, Revoking, ShardState
-from swarming_scheduler.usecases.assign import enqueue
-from swarming_scheduler.usecases.end import close_run, end_task, free_bot, lose_run
+from swarming_scheduler.usecases.end import lose_run, requeue
 from swarming_scheduler.usecases.report import confirm_run, take_report
 
 RESEND_AFTER_SECONDS = (1.0, 2.0, 4.0)
@@ -108,20 +107,4 @@ def settle_revoked(
         state.changes.runs[run.run_id] = run
         confirm_run(state, run.run_id.task_id, run.run_id.number, run.bot_id, now)
     else:
-        _requeue(state, task, run, now)
-
-
-def _requeue(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> None:
-    """The bot never had the run: the same run id goes to whichever bot comes next, and no retry is used up."""
-    if run.is_killing:
-        close_run(state, task, run, TaskState.CANCELED, now)
-        end_task(state, task, TaskState.CANCELED, now)
-    else:
-        run.state, task.run = TaskState.PENDING, None
-        task.state, task.started_ts = TaskState.PENDING, None
-        state.changes.runs[run.run_id] = run
-        fact = TaskRequeued(task_id=task.text_id, run_id=str(run.run_id), bot_id=run.bot_id)
-        state.tell(task, fact, now)
-        state.watch_expiration(task, now)
-        enqueue(state, task, now)
-    free_bot(state, run.bot_id, now)
+        requeue(state, task, run, now)

@@ -7,7 +7,7 @@ from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
-from swarming_scheduler.usecases.end import end_run, lose_run
+from swarming_scheduler.usecases.end import end_run, lose_run, requeue
 
 
 def take_report(
@@ -30,6 +30,8 @@ def take_report(
     _note(run, report)
     if report.kind is ReportKind.LOST:
         lose_run(state, task, run, report.message or "the bot came back without the run", now)
+    elif report.kind is ReportKind.CANCELED:
+        requeue(state, task, run, now)
     else:
         task.reason = report.message
         end_run(state, task, run, _final_state(run, report), now)
@@ -58,8 +60,6 @@ def _note(run: LiveRun, report: Report) -> None:
 
 
 def _final_state(run: LiveRun, report: Report) -> TaskState:
-    if report.kind is ReportKind.CANCELED:
-        return TaskState.CANCELED
     if run.is_killing:
         return TaskState.KILLED
     if report.kind is ReportKind.FAILED:

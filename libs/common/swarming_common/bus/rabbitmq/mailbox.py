@@ -1,0 +1,76 @@
+"""A mailbox on RabbitMQ: an exclusive queue that goes with its connection and is made again with the next."""
+
+from aio_pika.abc import AbstractQueue
+from aiormq.abc import DeliveredMessage
+
+from swarming_common.bus.packing import read_pack
+from swarming_common.bus.port import HintReader
+from swarming_common.bus.rabbitmq.link import Link
+from swarming_common.bus.rabbitmq.session import Session
+from swarming_common.bus.routing import check_key
+
+MAX_MESSAGES = 10_000
+"""Packs that wait for a reader that hangs; beyond it the oldest go."""
+
+
+class RabbitMQMailbox:
+    """Reads its addresses in every session."""
+
+    def __init__(self, link: Link, read: HintReader) -> None:
+        self._link = link
+        self._read = read
+        self._addresses: set[str] = set()
+        self._queue: AbstractQueue | None = None
+        self._is_closed = False
+
+    async def listen(self, address: str) -> None:
+        """See the port. While the broker is away it returns at once; the address is read from the reconnection on."""
+        check_key(address)
+        self._addresses.add(address)
+        await self._link.change(lambda session: self._bind(session, address))
+
+    async def ignore(self, address: str) -> None:
+        """See the port."""
+        self._addresses.discard(address)
+        await self._link.change(lambda session: self._unbind(session, address))
+
+    async def close(self) -> None:
+        """See the port."""
+        self._is_closed = True
+        self._link.leave(self)
+        await self._link.change(self._delete)
+
+    async def attach(self, session: Session) -> None:
+        """Make the queue with all its bindings, and read it."""
+        if self._is_closed:
+            return
+        self._queue = await session.mailbox_channel.declare_queue(
+            exclusive=True,
+            auto_delete=True,
+            arguments={"x-max-length": MAX_MESSAGES, "x-overflow": "drop-head"},
+        )
+        for address in tuple(self._addresses):
+            await self._bind(session, address)
+        # Below the level of messages with all their properties, which hints do not use.
+        await session.mailbox_underlay.basic_consume(self._queue.name, self._deliver, no_ack=True)
+
+    def detach(self) -> None:
+        """The queue went with its connection."""
+        self._queue = None
+
+    async def _deliver(self, message: DeliveredMessage) -> None:
+        if not self._is_closed:
+            read_pack(message.body, self._read)
+
+    async def _bind(self, session: Session, address: str) -> None:
+        if self._queue is not None and address in self._addresses:
+            await self._queue.bind(session.hints_exchange, address)
+
+    async def _unbind(self, session: Session, address: str) -> None:
+        if self._queue is not None and address not in self._addresses:
+            await self._queue.unbind(session.hints_exchange, address)
+
+    async def _delete(self, session: Session) -> None:
+        if self._queue is not None:
+            await self._queue.delete(if_unused=False, if_empty=False)
+            self._queue = None

@@ -1,0 +1,210 @@
+"""One stretch of being connected to RabbitMQ: it begins with all channels open and ends when any of them ends."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aiormq import spec
+from aiormq.channel import Channel as UnderlayChannel
+from aiormq.exceptions import AMQPError
+
+from swarming_common.bus.port import BusAway, EventMessage
+
+HINTS_EXCHANGE = "swarming.hints"
+EVENTS_EXCHANGE = "swarming.events"
+
+HEARTBEAT_SECONDS = 4
+"""A broker that was cut off without a word is noticed after 15 s; an event loop may be busy for 4 s without harm."""
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+"""For declarations and bindings, which take milliseconds."""
+
+CONFIRM_SECONDS = 10.0
+"""A broker that is low on memory or disk confirms nothing; publishers try again, from the rows."""
+
+CLOSE_SECONDS = 2.0
+
+TRANSIENT = spec.Basic.Properties(
+    delivery_mode=1, message_id="-"
+)  # an id of our own saves drawing a random one for each
+
+# They report each failed attempt as an error, at length; the link logs it once, as `bus_away`.
+logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
+logging.getLogger("aiormq.channel").setLevel(logging.CRITICAL)
+
+
+class Session:
+    """Two connections: a broker in need blocks the one that publishes, and the other must go on to acknowledge.
+
+    `lost` holds the reason, once the session is of no more use.
+    """
+
+    def __init__(self, publishing: AbstractConnection, consuming: AbstractConnection) -> None:
+        self._publishing = publishing
+        self._consuming = consuming
+        self._watched: set[UnderlayChannel] = set()
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def open(cls, url: str) -> "Session":
+        """Connect, and make what is missing on the broker. Raises BusAway."""
+        with translated():
+            publishing = await _connect(url, "swarming: publishes")
+            try:
+                consuming = await _connect(url, "swarming: reads")
+            except BaseException:
+                await _close(publishing)
+                raise
+        session = cls(publishing, consuming)
+        try:
+            with translated():
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await session._prepare()
+        except BaseException:
+            await session.close()
+            raise
+        return session
+
+    async def open_reading_channel(self) -> tuple[AbstractChannel, UnderlayChannel]:
+        """A channel of one's own to read from, in both its forms; when it ends unasked, so does the session."""
+        return await self._open_channel(self._consuming)
+
+    async def close_channel(self, channel: AbstractChannel) -> None:
+        """Close a channel that is not needed any more."""
+        self._watched.discard(await _underlay(channel))
+        await channel.close()
+
+    def lose(self, reason: str) -> None:
+        """Declare the session useless; a new one takes its place."""
+        if not self.lost.done():
+            self.lost.set_result(reason)
+
+    async def send_hints(self, packs: Sequence[tuple[str, bytes]]) -> None:
+        """Write packed hints to the socket; waits only while the broker takes nothing. Raises BusAway."""
+        with translated():
+            for number, (address, body) in enumerate(packs, start=1):
+                await self._hints.basic_publish(
+                    body,
+                    exchange=HINTS_EXCHANGE,
+                    routing_key=address,
+                    properties=TRANSIENT,
+                    wait=number == len(packs),
+                )
+
+    async def publish(
+        self,
+        messages: Sequence[EventMessage],
+        exchange: str = EVENTS_EXCHANGE,
+        properties: spec.Basic.Properties | None = None,
+    ) -> None:
+        """Publish in order, all at once, and wait for all confirms; raises BusAway if one does not come.
+
+        What goes to no exchange goes to the queue that the routing key names, which must exist.
+        """
+        with translated():
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                answers = await asyncio.gather(
+                    *(
+                        self._events.basic_publish(
+                            message.body,
+                            exchange=exchange,
+                            routing_key=message.routing_key,
+                            properties=properties or _properties(message),
+                            mandatory=not exchange,
+                            wait=False,
+                        )
+                        for message in messages
+                    ),
+                    return_exceptions=True,
+                )
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise BusAway(f"not confirmed: {answer!r}") from answer
+
+    async def close(self) -> None:
+        """Disconnect; what was sent before arrives. Repeats safely."""
+        self.lose("closed")
+        await asyncio.gather(_close(self._publishing), _close(self._consuming))
+
+    async def _prepare(self) -> None:
+        self.mailbox_channel, self.mailbox_underlay = await self.open_reading_channel()
+        _, self._hints = await self._open_channel(self._publishing)
+        _, self._events = await self._open_channel(self._publishing, confirms=True)
+        self.hints_exchange: AbstractExchange = await self.mailbox_channel.declare_exchange(
+            HINTS_EXCHANGE, aio_pika.ExchangeType.DIRECT
+        )
+        self.events_exchange: AbstractExchange = await self.mailbox_channel.declare_exchange(
+            EVENTS_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True
+        )
+
+    async def _open_channel(
+        self, connection: AbstractConnection, *, confirms: bool = False
+    ) -> tuple[AbstractChannel, UnderlayChannel]:
+        channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        underlay = await _underlay(channel)
+        self._watched.add(underlay)
+
+        def ended(reason: str) -> None:
+            if underlay in self._watched:
+                self.lose(reason)
+
+        underlay.closing.add_done_callback(lambda closing: ended(_reason(closing)))
+        # The broker does that when somebody deletes a queue that is read.
+        underlay.on_consumer_cancel_callbacks.add(lambda frame: ended(f"{frame.consumer_tag} was cancelled"))
+        return channel, underlay
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the client library's errors into BusAway."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        # The library cancels what waits on a connection that it closes; only a cancellation meant for us may pass.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise BusAway("the connection was closed") from error
+    except (AMQPError, OSError, RuntimeError) as error:
+        raise BusAway(f"{type(error).__name__}: {error}") from error
+
+
+async def _connect(url: str, name: str) -> AbstractConnection:
+    return await aio_pika.connect(
+        url,
+        timeout=CONNECT_SECONDS,
+        heartbeat=HEARTBEAT_SECONDS,
+        client_properties={"connection_name": name},
+    )
+
+
+async def _close(connection: AbstractConnection) -> None:
+    try:
+        with translated():
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await connection.close()
+    except BusAway:
+        pass  # it is closed, and nobody cares how
+
+
+async def _underlay(channel: AbstractChannel) -> UnderlayChannel:
+    underlay = await channel.get_underlay_channel()
+    assert isinstance(underlay, UnderlayChannel)
+    return underlay
+
+
+def _properties(message: EventMessage) -> spec.Basic.Properties:
+    is_pack = message.body.startswith(b"[")
+    return spec.Basic.Properties(
+        delivery_mode=2, content_type=f"application/cloudevents{'-batch' if is_pack else ''}+json; charset=utf-8"
+    )
+
+
+def _reason(closing: "asyncio.Future[object]") -> str:
+    if closing.cancelled() or (error := closing.exception()) is None:
+        return "a channel was closed"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""What tests of every service reuse: the contract suites of the ports."""

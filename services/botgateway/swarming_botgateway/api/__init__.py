@@ -1,0 +1,1 @@
+"""The bot protocol: parse, one use case, translate."""

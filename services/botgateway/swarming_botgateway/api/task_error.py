@@ -1,0 +1,88 @@
+"""POST task_error: the bot failed at a run. Answered with exactly `{}`: anything else breaks upstream's bot."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from swarming_botgateway.api.replies import BASE, json_reply
+from swarming_botgateway.api.strict import Message, read_message, read_run_id
+from swarming_botgateway.store.updates import RunUpdate
+from swarming_botgateway.usecases.report import ReportRun
+from swarming_common.clock import Clock
+from swarming_common.hints.scheduler import Report
+from swarming_common.http.body import read_json_object
+from swarming_common.model.reports import ReportKind
+
+MAX_MESSAGE_LENGTH = 64 * 1024
+"""Room for any traceback; a message that is longer is cut, since hints carry it."""
+
+
+class MissingCas(Message):
+    """An input tree that does not exist; `digest` is "hash/size"."""
+
+    digest: str
+    instance: str
+
+
+class MissingCipd(Message):
+    """A package that does not exist."""
+
+    package_name: str
+    version: str
+    path: str = ""
+
+
+class ClientError(Message):
+    """What the task named and does not exist."""
+
+    missing_cas: list[MissingCas] = Field(default_factory=list)
+    missing_cipd: list[MissingCipd] = Field(default_factory=list)
+
+
+class TaskError(Message):
+    """The bot's own failure."""
+
+    id: str = Field(min_length=1)
+    task_id: str
+    session: str | None = None
+    message: str | None = None
+    client_error: ClientError | None = None
+
+
+def task_error_routes(report: ReportRun, clock: Clock, max_body_bytes: int) -> list[Route]:
+    """The routes: with and without the run's id."""
+
+    async def take_error(request: Request) -> Response:
+        body = await read_json_object(request, max_body_bytes)
+        message = read_message(TaskError, body)
+        now = clock.now()
+        await report(_update(message, request.path_params.get("run_id"), now), now)
+        return json_reply({})
+
+    path = f"{BASE}/task_error"
+    return [Route(one, take_error, methods=["POST"]) for one in (f"{path}/{{run_id}}", path)]
+
+
+def _update(message: TaskError, run_id: str | None, now: datetime) -> RunUpdate:
+    report = Report(
+        kind=ReportKind.FAILED,
+        created_ts=now,
+        message=(message.message or "The bot gave no reason.")[:MAX_MESSAGE_LENGTH],
+        details=_missing(message.client_error),
+    )
+    return RunUpdate(
+        run=read_run_id(message.task_id, run_id),
+        bot_id=message.id,
+        session=message.session,
+        output=None,
+        report=report,
+    )
+
+
+def _missing(client_error: ClientError | None) -> dict[str, Any]:
+    found = {} if client_error is None else client_error.model_dump()
+    return {name: things for name, things in found.items() if things}

@@ -1,0 +1,170 @@
+"""Builds the gateway on its ports."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from swarming_botgateway.api.errors import HANDLERS
+from swarming_botgateway.api.event import event_routes
+from swarming_botgateway.api.handshake import handshake_routes
+from swarming_botgateway.api.poll import poll_routes
+from swarming_botgateway.api.server_ping import server_ping_routes
+from swarming_botgateway.api.task_error import task_error_routes
+from swarming_botgateway.api.task_update import task_update_routes
+from swarming_botgateway.consumers import hint_reader
+from swarming_botgateway.heard import Heard
+from swarming_botgateway.offers import Closed, Offers
+from swarming_botgateway.presence import Presence
+from swarming_botgateway.roll_call import RollCall
+from swarming_botgateway.settings import BotGatewaySettings
+from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
+from swarming_botgateway.store.bots import shard_count
+from swarming_botgateway.store.updates import RunUpdate, Verdict, write_updates
+from swarming_botgateway.usecases.connect import Connect
+from swarming_botgateway.usecases.poll import Poll
+from swarming_botgateway.usecases.record_event import RecordEvent
+from swarming_botgateway.usecases.report import ReportRun
+from swarming_common.background import Background
+from swarming_common.database.group_commit import GroupCommit
+from swarming_common.hints import addresses
+from swarming_common.http.operations import operations
+from swarming_common.lifecycle import BuildService, Ports
+
+MAX_UPDATES_IN_A_COMMIT = 100
+"""Each may carry a chunk of output, so this bounds the size of a statement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What the use cases share."""
+
+    ports: Ports
+    settings: BotGatewaySettings
+    offers: Offers
+    presence: Presence
+    heard: Heard
+    updates: GroupCommit[RunUpdate, Verdict]
+    events: GroupCommit[BotEvent, None]
+    shard_count: int
+
+
+def build(settings: BotGatewaySettings) -> BuildService:
+    """A gateway with these settings; each one that is built has an id of its own."""
+
+    @asynccontextmanager
+    async def gateway(ports: Ports) -> AsyncIterator[ASGIApp]:
+        parts = await _parts(ports, settings)
+        async with _listening(parts), Background() as background:
+            background.start(_close_when_stopping(parts), "answer_held_polls")
+            background.every(settings.seen_seconds, parts.presence.write, "write_seen_bots")
+            background.every(settings.heard_seconds, parts.heard.tell, "tell_heard_runs")
+            yield _app(parts)
+            parts.offers.close_all(Closed.STOPPING)
+        await parts.updates.close()
+        await parts.events.close()
+        await parts.heard.tell()
+        await parts.presence.write()
+
+    return gateway
+
+
+async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
+    return _Parts(
+        ports=ports,
+        settings=settings,
+        offers=Offers(uuid4().hex[:12], ports.bus.send, ports.clock.monotonic),
+        presence=Presence(ports.database, settings.state_seconds),
+        heard=Heard(ports.bus),
+        updates=GroupCommit(
+            ports.database,
+            write_updates,
+            name="run_updates",
+            one_statement=True,
+            max_items=MAX_UPDATES_IN_A_COMMIT,
+        ),
+        events=GroupCommit(ports.database, write_bot_events, name="bot_events"),
+        shard_count=await ports.database.read(shard_count),
+    )
+
+
+def _poll(parts: _Parts) -> Poll:
+    return Poll(
+        database=parts.ports.database,
+        bus=parts.ports.bus,
+        offers=parts.offers,
+        presence=parts.presence,
+        settings=parts.settings,
+        shard_count=parts.shard_count,
+        stopping=parts.ports.stopping,
+        chance=random.random,
+    )
+
+
+def _report(parts: _Parts) -> ReportRun:
+    return ReportRun(
+        updates=parts.updates,
+        bus=parts.ports.bus,
+        cache=parts.ports.cache,
+        heard=parts.heard,
+        presence=parts.presence,
+    )
+
+
+def _routes(parts: _Parts) -> list[Route]:
+    settings, clock, report = parts.settings, parts.ports.clock, _report(parts)
+    connect = Connect(parts.ports.database, parts.ports.bus, parts.offers)
+    record = RecordEvent(parts.events, parts.offers, parts.presence)
+    update_bytes, poll_bytes = settings.max_update_body_bytes, settings.max_poll_body_bytes
+    return [
+        *poll_routes(_poll(parts), clock, poll_bytes),
+        *task_update_routes(report, clock, update_bytes, settings.max_output_chunk_bytes),
+        *task_error_routes(report, clock, update_bytes),
+        *handshake_routes(connect, clock, poll_bytes),
+        *event_routes(record, clock, poll_bytes),
+        *server_ping_routes(),
+    ]
+
+
+def _app(parts: _Parts) -> FastAPI:
+    ports = parts.ports
+    app = FastAPI(
+        title="Swarming bot gateway",
+        routes=list[BaseRoute](_routes(parts)),
+        exception_handlers=HANDLERS,
+        redirect_slashes=False,
+        openapi_url=None,
+    )
+    checks = {"bus": lambda: ports.bus.connected, "not_stopping": lambda: not ports.stopping.is_set()}
+    app.include_router(operations(checks))
+    return app
+
+
+@asynccontextmanager
+async def _listening(parts: _Parts) -> AsyncIterator[None]:
+    """Read hints for this gateway and for all, and after a lost connection tell every shard what is held."""
+    ports, offers = parts.ports, parts.offers
+    roll_call = RollCall(offers, ports.bus.send, ports.clock.monotonic)
+    mailbox = await ports.bus.open_mailbox(hint_reader(offers, roll_call))
+    await mailbox.listen(addresses.gateway(offers.gateway_id))
+    await mailbox.listen(addresses.ALL_GATEWAYS)
+
+    def tell_all() -> None:
+        for shard in range(parts.shard_count):
+            roll_call.tell(shard)
+
+    ports.bus.on_reconnect(tell_all)
+    try:
+        yield
+    finally:
+        await mailbox.close()
+
+
+async def _close_when_stopping(parts: _Parts) -> None:
+    await parts.ports.stopping.wait()
+    parts.offers.close_all(Closed.STOPPING)

@@ -1,0 +1,25 @@
+"""Who reacts to which hint."""
+
+from collections.abc import Callable
+from typing import Any
+
+from swarming_botgateway.offers import Offers
+from swarming_botgateway.roll_call import RollCall
+from swarming_common.bus.port import HintReader
+from swarming_common.hints.gateway import RunAssigned, ShardAlive
+from swarming_common.hints.wire import Hint
+
+
+def hint_reader(offers: Offers, roll_call: RollCall) -> HintReader:
+    """Reads the gateway's mailbox."""
+    reactions: dict[type[Hint], Callable[[Any], None]] = {
+        RunAssigned: offers.assign,
+        ShardAlive: roll_call.hear,
+    }
+
+    def read(hint: Hint) -> None:
+        react = reactions.get(type(hint))
+        if react is not None:
+            react(hint)
+
+    return read

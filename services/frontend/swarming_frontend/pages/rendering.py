@@ -1,0 +1,83 @@
+"""Renders templates: everything is escaped, and what a browser may load is only what this server serves."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import RunId, format_task_id
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+SIGNS = {
+    TaskState.PENDING: "…",
+    TaskState.RUNNING: "▶",
+    TaskState.COMPLETED: "✓",
+    TaskState.EXPIRED: "⌛",
+    TaskState.TIMED_OUT: "⏱",
+    TaskState.BOT_DIED: "☠",
+    TaskState.CANCELED: "⊘",
+    TaskState.KILLED: "⊘",
+    TaskState.NO_RESOURCE: "∅",
+    TaskState.CLIENT_ERROR: "✗",
+}
+"""A state shows by its sign and its name, never by colour alone."""
+
+
+def page(template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any) -> HTMLResponse:
+    """A rendered page with the headers that every page has."""
+    text = _environment.get_template(template).render(**values)
+    return HTMLResponse(text, status, headers={**HEADERS, **(headers or {})})
+
+
+def moment(value: datetime) -> str:
+    """UTC to the second."""
+    return value.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def kind_of_state(state: TaskState, failure: bool) -> str:
+    """What colour a state gets: good, bad, running or waiting."""
+    if state is TaskState.COMPLETED:
+        return "bad" if failure else "good"
+    return {TaskState.PENDING: "waiting", TaskState.RUNNING: "running"}.get(state, "bad")
+
+
+_environment = Environment(
+    loader=PackageLoader("swarming_frontend.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {
+    "moment": moment,
+    "span": span,
+    "task_id": format_task_id,
+    "sign": partial(SIGNS.get),
+}
+_environment.globals |= {"kind_of_state": kind_of_state, "RunId": RunId}

@@ -1,0 +1,93 @@
+"""What only PostgreSQL has: transactions that overlap, locks that die with their connection, refused texts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from swarming_common.database.feed import Feed
+from swarming_common.database.migrate import migrate
+from swarming_common.database.postgres import PostgresDatabase, asyncpg_url, open_postgres
+from swarming_common.database.tables import command, metadata
+from swarming_common.errors import DatabaseAway, DataRejected
+from swarming_common.testing.contracts.database import a_command, add, known
+
+pytestmark = pytest.mark.real("postgres")
+
+
+@pytest.fixture
+async def database(postgres_database: str) -> AsyncIterator[PostgresDatabase]:
+    await asyncio.to_thread(migrate, postgres_database)
+    database = await open_postgres(postgres_database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def another(postgres_database: str, database: PostgresDatabase) -> AsyncIterator[Any]:
+    """A connection of somebody else, whose transaction the test holds open."""
+    engine = create_async_engine(asyncpg_url(postgres_database))
+    async with engine.connect() as connection:
+        yield connection
+    await engine.dispose()
+
+
+async def test_a_row_that_commits_late_is_not_missed(database: PostgresDatabase, another: Any):
+    feed = Feed(command, select(command.c.tx, command.c.command_id).where(command.c.shard == 3))
+    await another.run_sync(lambda c: add(c, "slow"))
+    await database.write(lambda c: add(c, "quick"))
+
+    early = [row.command_id async for rows in feed.read(database) for row in rows]
+    await another.commit()
+    late = [row.command_id async for rows in feed.read(database) for row in rows]
+
+    assert early == ["quick"]
+    assert "slow" in late
+
+
+async def test_a_lock_has_one_holder_and_is_free_when_its_connection_dies(database: PostgresDatabase):
+    first, second = await database.open_writer("first"), await database.open_writer("second")
+    assert await first.try_lock(1)
+    assert not await second.try_lock(1)
+    kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'first'")
+
+    await database.write(lambda c: c.execute(kill) and None)
+    async with asyncio.timeout(5):
+        while not await second.try_lock(1):  # noqa: ASYNC110 - the server frees it when it has noticed
+            await asyncio.sleep(0.02)
+    with pytest.raises(DatabaseAway):
+        await first.write(lambda c: add(c, "by a zombie"))
+
+    assert first.is_lost
+    assert await database.read(known) == set()
+    await first.close()
+    await second.close()
+
+
+async def test_a_nul_in_a_text_is_the_data_s_fault(database: PostgresDatabase):
+    with pytest.raises(DataRejected):
+        await database.write(lambda c: c.execute(command.insert(), a_command("c\0")) and None)
+
+
+async def test_a_server_that_is_not_there_is_said_to_be_away():
+    database = await open_postgres("postgresql://nobody@127.0.0.1:1/nothing")
+
+    with pytest.raises(DatabaseAway):
+        await database.read(known)
+    await database.close()
+
+
+async def test_the_migrations_make_the_tables_that_the_code_knows(database: PostgresDatabase):
+    query = text(
+        "SELECT table_name, column_name, is_nullable FROM information_schema.columns WHERE table_schema = 'public'"
+    )
+    rows = await database.read(lambda c: c.execute(query).all())
+
+    found = {(row.table_name, row.column_name, row.is_nullable == "YES") for row in rows}
+    expected = {
+        (table.name, column.name, bool(column.nullable)) for table in metadata.tables.values() for column in table.c
+    }
+    assert {one for one in found if one[0] != "alembic_version"} == expected
