@@ -81,6 +81,17 @@ class Bot:
         return {"id": self.bot_id, "task_id": str(run), "session": self.session, "cost_usd": 0.1, **more}
 
 
+class Bus(InProcessBus):
+    """An embedded bus whose connection a test can let come back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after_reconnect: list[Callable[[], None]] = []
+
+    def on_reconnect(self, call: Callable[[], None]) -> None:
+        self.after_reconnect.append(call)
+
+
 class World:
     def __init__(self, app: ASGIApp, ports: Ports) -> None:
         self.app = app
@@ -159,6 +170,12 @@ class World:
     def say_alive(self, offers: dict[str, int], epoch: int = 1, shard: int = DEFAULT_SHARD) -> None:
         self.ports.bus.send(addresses.ALL_GATEWAYS, ShardAlive(shard=shard, epoch=epoch, offers=offers))
 
+    def come_back(self) -> None:
+        """The bus was away and is back."""
+        assert isinstance(self.ports.bus, Bus)
+        for call in self.ports.bus.after_reconnect:
+            call()
+
     async def turn(self) -> None:
         """Let everything that was sent so far be read."""
         for _ in range(5):
@@ -226,7 +243,7 @@ class World:
 @asynccontextmanager
 async def opened_ports(folder: Path) -> AsyncIterator[Ports]:
     """Embedded ports on a migrated folder."""
-    ports = Ports(database=await open_sqlite(folder), bus=InProcessBus(), cache=InProcessCache())
+    ports = Ports(database=await open_sqlite(folder), bus=Bus(), cache=InProcessCache())
     await ports.clock.measure(ports.database)
     try:
         yield ports

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,8 +24,8 @@ SIGNS = {
     TaskState.PENDING: "…",
     TaskState.RUNNING: "▶",
     TaskState.COMPLETED: "✓",
-    TaskState.EXPIRED: "⌛",
-    TaskState.TIMED_OUT: "⏱",
+    TaskState.EXPIRED: "✗",
+    TaskState.TIMED_OUT: "✗",
     TaskState.BOT_DIED: "☠",
     TaskState.CANCELED: "⊘",
     TaskState.KILLED: "⊘",
@@ -48,16 +47,27 @@ def moment(value: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time in its two largest units."""
+    """A length of time in its two largest units, without a second one that is zero."""
     if seconds < 1:
         return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s".replace(".0 s", " s")
     minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+    hours, rest_minutes = divmod(minutes, 60)
+    if hours == 0:
+        return _two((minutes, "min"), (rest, "s"))
+    if hours < 48:
+        return _two((hours, "h"), (rest_minutes, "min"))
+    return _two((hours // 24, "d"), (hours % 24, "h"))
+
+
+def _two(large: tuple[int, str], small: tuple[int, str]) -> str:
+    return " ".join(f"{number} {unit}" for number, unit in (large, small) if number)
+
+
+def sign(state: TaskState, failure: bool) -> str:
+    """The sign beside a state's name."""
+    return "✗" if failure else SIGNS[state]
 
 
 def kind_of_state(state: TaskState, failure: bool) -> str:
@@ -78,6 +88,5 @@ _environment.filters |= {
     "moment": moment,
     "span": span,
     "task_id": format_task_id,
-    "sign": partial(SIGNS.get),
 }
-_environment.globals |= {"kind_of_state": kind_of_state, "RunId": RunId}
+_environment.globals |= {"kind_of_state": kind_of_state, "sign": sign, "RunId": RunId}

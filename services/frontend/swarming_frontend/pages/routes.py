@@ -76,6 +76,7 @@ def add_pages(app: FastAPI, use: Usecases) -> None:
             output=output.content.decode(errors="replace"),
             next_offset=output.next_offset,
             run_id=str(output.run_id or ""),
+            is_final=output.state.is_final,
             # the output was read first: it is all there only if the state was final even then
             is_whole=output.state.is_final and len(output.content) < SHOWN_OUTPUT_BYTES - 3,
         )
@@ -95,7 +96,7 @@ def answer_error(request: Request, status: int, message: str, headers: Mapping[s
     is_for_people = "text/html" in request.headers.get("accept", "")
     if request.url.path.startswith(_API_PREFIXES) or not is_for_people:
         return error_response(status, message, headers)
-    return page("error.html", status, headers, message=message, status=status)
+    return page("error.html", status, headers, message=message, code=status)
 
 
 def sentence_about(task: Standing) -> str:

@@ -21,6 +21,7 @@ class RabbitMQMailbox:
         self._read = read
         self._addresses: set[str] = set()
         self._queue: AbstractQueue | None = None
+        self._consumer_tag: str | None = None
         self._is_closed = False
 
     async def listen(self, address: str) -> None:
@@ -52,11 +53,12 @@ class RabbitMQMailbox:
         for address in tuple(self._addresses):
             await self._bind(session, address)
         # Below the level of messages with all their properties, which hints do not use.
-        await session.mailbox_underlay.basic_consume(self._queue.name, self._deliver, no_ack=True)
+        consuming = await session.mailbox_underlay.basic_consume(self._queue.name, self._deliver, no_ack=True)
+        self._consumer_tag = consuming.consumer_tag
 
     def detach(self) -> None:
         """The queue went with its connection."""
-        self._queue = None
+        self._queue = self._consumer_tag = None
 
     async def _deliver(self, message: DeliveredMessage) -> None:
         if not self._is_closed:
@@ -71,6 +73,7 @@ class RabbitMQMailbox:
             await self._queue.unbind(session.hints_exchange, address)
 
     async def _delete(self, session: Session) -> None:
-        if self._queue is not None:
-            await self._queue.delete(if_unused=False, if_empty=False)
-            self._queue = None
+        if self._consumer_tag is not None:
+            # The queue goes with its last consumer. Deleting it would make the broker cancel the consumer unasked.
+            await session.mailbox_underlay.basic_cancel(self._consumer_tag)
+            self.detach()

@@ -26,7 +26,8 @@ ANSWER_SECONDS = 5.0
 CONFIRM_SECONDS = 10.0
 """A broker that is low on memory or disk confirms nothing; publishers try again, from the rows."""
 
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 3.0
+"""The library waits up to 2 s for a broker to agree."""
 
 TRANSIENT = spec.Basic.Properties(
     delivery_mode=1, message_id="-"
@@ -46,7 +47,7 @@ class Session:
     def __init__(self, publishing: AbstractConnection, consuming: AbstractConnection) -> None:
         self._publishing = publishing
         self._consuming = consuming
-        self._watched: set[UnderlayChannel] = set()
+        self._channels: dict[UnderlayChannel, AbstractChannel] = {}
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -75,7 +76,7 @@ class Session:
 
     async def close_channel(self, channel: AbstractChannel) -> None:
         """Close a channel that is not needed any more."""
-        self._watched.discard(await _underlay(channel))
+        self._channels.pop(await _underlay(channel), None)
         await channel.close()
 
     def lose(self, reason: str) -> None:
@@ -128,7 +129,12 @@ class Session:
     async def close(self) -> None:
         """Disconnect; what was sent before arrives. Repeats safely."""
         self.lose("closed")
+        await self._close_channels()  # the broker answers when it has taken all that was sent there
         await asyncio.gather(_close(self._publishing), _close(self._consuming))
+        await self._close_channels()  # lets the library's last callbacks run, if that was not possible before
+
+    async def _close_channels(self) -> None:
+        await asyncio.gather(*(_close(channel) for channel in self._channels.values()))
 
     async def _prepare(self) -> None:
         self.mailbox_channel, self.mailbox_underlay = await self.open_reading_channel()
@@ -146,10 +152,10 @@ class Session:
     ) -> tuple[AbstractChannel, UnderlayChannel]:
         channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
         underlay = await _underlay(channel)
-        self._watched.add(underlay)
+        self._channels[underlay] = channel
 
         def ended(reason: str) -> None:
-            if underlay in self._watched:
+            if underlay in self._channels:
                 self.lose(reason)
 
         underlay.closing.add_done_callback(lambda closing: ended(_reason(closing)))
@@ -182,11 +188,11 @@ async def _connect(url: str, name: str) -> AbstractConnection:
     )
 
 
-async def _close(connection: AbstractConnection) -> None:
+async def _close(closable: AbstractConnection | AbstractChannel) -> None:
     try:
         with translated():
             async with asyncio.timeout(CLOSE_SECONDS):
-                await connection.close()
+                await closable.close()
     except BusAway:
         pass  # it is closed, and nobody cares how
 

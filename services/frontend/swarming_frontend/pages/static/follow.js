@@ -53,4 +53,8 @@ for (;;) {
     pause = Math.min(pause * 1.5, 15000);
   }
 }
-if (!note.textContent.startsWith("There is more")) location.reload(); // it has ended: show the facts of its end
+if (pre.dataset.final === "yes") {
+  if (!note.textContent.startsWith("There is more")) note.textContent = "";
+} else {
+  location.reload(); // it has ended: show the facts of its end
+}

@@ -1,0 +1,246 @@
+"""A run is handed out safely: who is offered where, what is declined, and what is left unsaid."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from swarming_botgateway import offers as offers_module
+from swarming_common.database import tables
+from swarming_common.hints.scheduler import OfferMade, OfferWithdrawn, RunDeclined
+from swarming_common.model.shards import shard_of_pool
+from swarming_common.model.states import TaskState
+from tests.unit.botgateway.world import (
+    BASE,
+    DEADLINE_SECONDS,
+    DEFAULT_SHARD,
+    a_run_id,
+    a_world,
+    some_settings,
+)
+
+OTHER_POOL = next(pool for pool in map(str, range(100)) if shard_of_pool(pool) != DEFAULT_SHARD)
+OTHER_SHARD = shard_of_pool(OTHER_POOL)
+THIRD_SHARD = next(number for number in range(16) if number not in (DEFAULT_SHARD, OTHER_SHARD))
+
+
+async def test_a_bot_is_offered_to_the_shard_of_each_of_its_pools(world):
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+
+    poll, offer = await world.held_poll(bot)
+    other = (await world.hint(OfferMade, OTHER_SHARD)).offer
+
+    assert not poll.done()
+    assert offer == other
+    assert (offer.bot_id, offer.bot_version) == ("bot1", "v1")
+    assert offer.dimensions == {key: tuple(values) for key, values in bot.dimensions.items()}
+
+
+async def test_the_first_run_wins_and_the_other_shards_run_is_declined(world):
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    poll, offer = await world.held_poll(bot)
+    first, second = await world.a_run("bot1"), await world.a_run("bot1", shard=OTHER_SHARD)
+
+    world.assign(offer, first)
+    world.assign(offer, second, shard=OTHER_SHARD)
+
+    assert (await poll)["manifest"]["task_id"] == str(first)
+    declined = await world.hint(RunDeclined, OTHER_SHARD)
+    assert (declined.task_id, declined.offer_id) == (second.task_id, offer.offer_id)
+    assert (await world.hint(OfferWithdrawn, OTHER_SHARD)).offer_id == offer.offer_id
+    assert world.of_kind(OfferWithdrawn) == []
+    assert world.of_kind(RunDeclined) == []
+
+
+async def test_a_repeated_assignment_is_ignored(world):
+    bot = await world.a_connected_bot()
+    poll, offer = await world.held_poll(bot)
+    run = await world.a_run("bot1")
+
+    world.assign(offer, run)
+    await poll
+    world.assign(offer, run)
+    await world.turn()
+
+    assert world.of_kind(RunDeclined) == []
+
+
+async def test_a_run_for_an_offer_that_was_answered_sleep_is_declined(folder):
+    async with a_world(folder, some_settings(hold_seconds=0.01)) as world:
+        bot = await world.a_connected_bot()
+        poll, offer = await world.held_poll(bot)
+        assert (await poll)["cmd"] == "sleep"
+
+        world.assign(offer, a_run_id())
+
+        assert (await world.hint(RunDeclined)).offer_id == offer.offer_id
+        assert (await world.hint(OfferWithdrawn)).offer_id == offer.offer_id
+
+
+async def test_of_an_offer_that_it_does_not_know_the_gateway_says_nothing(world):
+    bot = await world.a_connected_bot()
+    poll, offer = await world.held_poll(bot)
+
+    world.assign(offer.model_copy(update={"offer_id": "of another life"}), a_run_id())
+    await world.turn()
+
+    assert world.of_kind(RunDeclined) == []
+    assert not poll.done()
+
+
+async def test_what_an_offer_ended_with_is_forgotten_after_a_while(world, monkeypatch):
+    monkeypatch.setattr(offers_module, "REMEMBER_SECONDS", 0.0)
+    bot = await world.a_connected_bot()
+    _, old = await world.held_poll(bot)
+    await world.held_poll(bot)
+    await world.held_poll(bot)
+
+    world.assign(old, a_run_id())
+    await world.turn()
+
+    assert world.of_kind(RunDeclined) == []
+
+
+async def test_a_run_for_a_closed_connection_is_declined(world):
+    bot = await world.a_connected_bot()
+    hang_up = asyncio.Event()
+    poll = asyncio.create_task(poll_until(world, bot, hang_up))
+    offer = (await world.hint(OfferMade)).offer
+
+    hang_up.set()
+    await world.hint(OfferWithdrawn)
+    world.assign(offer, a_run_id())
+
+    assert (await world.hint(RunDeclined)).offer_id == offer.offer_id
+    await poll
+
+
+async def test_a_connection_that_closes_as_its_answer_is_sent_leaves_the_run_undeclined(world):
+    bot = await world.a_connected_bot()
+    hang_up = asyncio.Event()
+    poll = asyncio.create_task(poll_until(world, bot, hang_up))
+    offer = (await world.hint(OfferMade)).offer
+    run = await world.a_run("bot1")
+
+    world.assign(offer, run)
+    hang_up.set()
+    await poll
+    world.assign(offer, run)
+    await world.turn()
+
+    assert world.of_kind(RunDeclined) == []
+
+
+async def test_a_second_poll_of_a_bot_ends_its_first(world):
+    bot = await world.a_connected_bot()
+    first, old = await world.held_poll(bot)
+
+    second, new = await world.held_poll(bot)
+
+    assert (await first)["duration"] == 0
+    assert not second.done()
+    assert (await world.hint(OfferWithdrawn)).offer_id == old.offer_id != new.offer_id
+
+
+async def test_a_bot_with_an_unconfirmed_run_is_offered_to_that_runs_shard_only(world):
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    run = await world.a_run("bot1", shard=THIRD_SHARD)
+
+    poll, offer = await world.held_poll(bot, THIRD_SHARD)
+    world.assign(offer, run, shard=THIRD_SHARD)
+
+    assert (await poll)["manifest"]["task_id"] == str(run)
+    assert world.of_kind(OfferMade, DEFAULT_SHARD) == world.of_kind(OfferMade, OTHER_SHARD) == []
+
+
+@pytest.mark.parametrize("over", [{"revoked": True}, {"state": int(TaskState.COMPLETED)}, {"bot_id": "bot2"}])
+async def test_a_run_that_is_over_does_not_bind_the_bot(world, over):
+    bot = await world.a_connected_bot()
+    await world.a_run("bot1", shard=THIRD_SHARD, **over)
+
+    await world.held_poll(bot, DEFAULT_SHARD)
+
+    assert world.of_kind(OfferMade, THIRD_SHARD) == []
+
+
+async def test_a_bot_that_reported_its_end_is_offered_everywhere_before_the_scheduler_says_so(world):
+    bot = await world.a_connected_bot()
+    run = await world.a_run("bot1", shard=THIRD_SHARD)
+    await world.update(bot, run)
+    await world.update(bot, run, exit_code=0, duration=1)
+
+    await world.held_poll(bot, DEFAULT_SHARD)
+
+    assert world.of_kind(OfferMade, THIRD_SHARD) == []
+
+
+async def test_a_poll_of_a_bot_with_an_unfinished_run_is_held_for_a_short_while_only(folder):
+    async with a_world(folder, some_settings(unfinished_hold_seconds=0.01)) as world:
+        bot = await world.a_connected_bot()
+        await world.a_run("bot1")
+
+        answer = await world.start_poll(bot)
+
+    assert answer["cmd"] == "sleep"
+
+
+async def test_stopping_answers_held_polls_and_holds_no_more(world):
+    bot = await world.a_connected_bot()
+    poll, offer = await world.held_poll(bot)
+
+    world.ports.stopping.set()
+
+    assert await poll == {"cmd": "sleep", "duration": 0, "quarantined": False, "session": bot.session}
+    assert (await world.hint(OfferWithdrawn)).offer_id == offer.offer_id
+    assert (await world.start_poll(bot))["duration"] == 0
+    assert len(world.of_kind(OfferMade)) == 1
+    assert (await world.http.get("/readyz")).status_code == 503
+
+
+async def test_ten_bots_each_get_the_run_that_was_meant_for_them(world):
+    bots = [await world.a_connected_bot(f"bot{number}") for number in range(10)]
+    polls = [world.start_poll(bot) for bot in bots]
+    await world.hint(OfferMade, number=9)
+    offers = {made.offer.bot_id: made.offer for made in world.of_kind(OfferMade)}
+    runs = {bot.bot_id: await world.a_run(bot.bot_id) for bot in bots}
+
+    for bot_id, run in runs.items():
+        world.assign(offers[bot_id], run)
+
+    answers = await asyncio.gather(*polls)
+    given = {answer["manifest"]["bot_id"]: answer["manifest"]["task_id"] for answer in answers}
+    assert given == {bot_id: str(run) for bot_id, run in runs.items()}
+    assert len(await world.rows(tables.bot)) == 10
+
+
+async def poll_until(world, bot, hang_up: asyncio.Event) -> None:
+    """A poll by hand, so that the connection can close while it is held."""
+    body = httpx.Request("POST", "http://gateway", json=bot.poll_body())
+    messages = [{"type": "http.request", "body": body.content, "more_body": False}]
+
+    async def receive():
+        if messages:
+            return messages.pop()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await hang_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        del message
+
+    path = f"{BASE}/poll"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("gateway", 80),
+    }
+    await world.app(scope, receive, send)
