@@ -5,12 +5,13 @@ SETUP := .venv/.setup
 PACKAGES := libs/common libs/bot libs/client services/frontend services/scheduler services/botgateway \
             services/stats deploy/standalone
 PROJECT_FILES := $(PACKAGES:%=%/pyproject.toml)
-# What uv must not take from the environment or from this machine: the lock names no index and no address.
-LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-build --no-header --no-annotate \
-                --no-emit-index-url --no-emit-find-links
+# The lock names versions and hashes for all platforms, but no index, no address and none of our own packages.
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+                --no-emit-index-url --no-emit-find-links \
+                $(foreach package,$(PACKAGES),--no-emit-package swarming-$(notdir $(package)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check static unit test bench bench-latency fmt lock clean
+.PHONY: help setup demo serve check types unit format lint imports versions test bench bench-latency fmt lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do \
@@ -25,20 +26,30 @@ serve: $(SETUP) ## start Swarming with two bots at http://localhost:8080 and sta
 	$(BIN)/swarming standalone --bots 2
 
 check: $(SETUP) ## format, lint, types, import rules, unit and contract tests: under a minute
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static unit
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target types unit format lint imports versions
 
-static: $(SETUP)
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
-	$(BIN)/lint-imports --no-logo
+types: $(SETUP)
 	$(BIN)/mypy
 
 unit: $(SETUP)
 	$(BIN)/pytest -m "not real" tests/unit tests/contract
 
+format: $(SETUP)
+	$(BIN)/ruff format --check
+
+lint: $(SETUP)
+	$(BIN)/ruff check
+
+imports: $(SETUP)
+	$(BIN)/lint-imports --no-logo
+
+# A bot runs on machines that nobody updates. pidfd_open is used only where the system has it.
+versions: $(SETUP)
+	$(BIN)/vermin --quiet --target=3.8- --no-tips --violations --exclude os.pidfd_open libs/bot/swarming_bot
+
 test: $(SETUP) ## run all tests, those on real PostgreSQL, RabbitMQ and Redis too; none may be skipped
 	$(BIN)/python -m tests.servers
-	$(BIN)/pytest --numprocesses=2 tests
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests
 
 bench: bench-latency ## run all benchmarks
 
@@ -49,8 +60,9 @@ fmt: $(SETUP) ## format the code and mend what the linter can mend
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-lock: $(SETUP) ## resolve requirements.lock anew from requirements.in and the packages' pyproject.toml
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) $(LOCK_ARGUMENTS) requirements.in --output-file requirements.lock
+lock: ## add to requirements.lock what is new in the packages and in requirements.in; UPGRADE=1 takes newer versions
+	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup
+	$(BIN)/uv --no-config --quiet pip compile $(LOCK_OPTIONS) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.lock
 
 clean: ## remove .venv and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

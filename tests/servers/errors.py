@@ -10,4 +10,4 @@ class ServerFailed(Exception):
 
 
 class ServerCannot(Exception):
-    """A server at a given address cannot be made to do this."""
+    """A server at a given address is not ours to do this to."""

@@ -8,12 +8,15 @@ import tempfile
 from abc import abstractmethod
 from pathlib import Path
 
+import psutil
+
 from tests.servers.children import Child, account
 from tests.servers.errors import ServerFailed
 from tests.servers.instance import Instance
 from tests.servers.kinds import POSTGRES, RABBITMQ, REDIS, Kind
 from tests.servers.ports import free_port
 
+_FOLDER_PREFIX = "swarming-test-of-"
 USER = PASSWORD = "swarming"
 REDIS_DATABASES = 4096
 """So that each test can have one of its own."""
@@ -60,7 +63,7 @@ class Installed(Instance):
     def __init__(self) -> None:
         self.port = free_port()
         self.account = account(self.system_account) if self.system_account else None
-        self.folder = Path(tempfile.mkdtemp(prefix="swarming-test-"))
+        self.folder = _new_folder()
         self.child: Child | None = None
         self.make_ours(self.folder)
 
@@ -243,6 +246,14 @@ class InstalledRedis(Installed):
 
     def wipe(self) -> None:
         """Nothing to do: nothing is stored."""
+
+
+def _new_folder() -> Path:
+    """A temporary folder named after this process; removes those of processes that were killed."""
+    for old in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
+        if not psutil.pid_exists(int(old.name.removeprefix(_FOLDER_PREFIX).partition("-")[0])):
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
 
 
 def _needed(name: str) -> Path:

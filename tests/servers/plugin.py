@@ -18,6 +18,7 @@ import pytest
 from tests.servers.collection import Servers
 from tests.servers.errors import ServerMissing
 from tests.servers.kinds import KINDS
+from tests.servers.rabbitmq import must_be_shared
 from tests.servers.sources import fetch_what_is_missing, may_fetch
 
 IMPLIED = {"postgres_database": "postgres", "rabbitmq_url": "rabbitmq", "redis_url": "redis"}
@@ -67,6 +68,12 @@ def redis_url(request: pytest.FixtureRequest, servers: Servers) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SERVERS] = Servers()
     config.pluginmanager.register(_Reports(config), "real_servers")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two, since each has servers of its own; but one, where its tests would meet others' in the same broker."""
+    return 1 if must_be_shared() else 2
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,23 +1,40 @@
 """A TCP proxy whose connections can be dropped on command; run as a program by proxy.py.
 
-Arguments: the port to listen on, host and port to connect to. Each line of standard input is a command, answered by
-a line with the number of connections it dropped. Ends with its standard input.
+Arguments: the port to listen on, host and port to connect to, and `amqp` to note what clients declare. Each line of
+standard input is a command, answered by a line of JSON. Ends with its standard input.
 """
 
 import asyncio
 import contextlib
+import json
 import socket
 import struct
 import sys
+from collections.abc import Awaitable, Callable, Iterator
 
+Command = Callable[[], Awaitable[object]]
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+# The frames of AMQP 0-9-1, see section 2.3 of its specification.
+_PROTOCOL_HEADER = b"AMQP"
+_PROTOCOL_HEADER_SIZE = 8
+_FRAME_HEADER_SIZE, _FRAME_END_SIZE = 7, 1
+_METHOD_FRAME = 1
+# Class and method; then a name, after two reserved bytes in what clients send.
+_NAMES = {
+    b"\x00\x28\x00\x0a": ("exchange", 6),  # exchange.declare
+    b"\x00\x32\x00\x0a": ("queue", 6),  # queue.declare
+    b"\x00\x32\x00\x0b": ("queue", 4),  # queue.declare-ok: the broker may have chosen the name
+}
 
 
 class Proxy:
     """Joins each connection that comes in with one of its own to the server."""
 
-    def __init__(self, port: int, server: tuple[str, int]) -> None:
+    def __init__(self, port: int, server: tuple[str, int], *, is_amqp: bool) -> None:
         self._port = port
+        self._is_amqp = is_amqp
+        self._declared: set[tuple[str, str]] = set()
         self._server = server
         self._listener: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -51,6 +68,12 @@ class Proxy:
         self._flowing.clear()
         return 0
 
+    async def declared(self) -> list[tuple[str, str]]:
+        """What clients declared since this was last asked: kinds and names."""
+        declared = sorted(self._declared)
+        self._declared.clear()
+        return declared
+
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             server_reader, server_writer = await asyncio.open_connection(*self._server)
@@ -70,8 +93,11 @@ class Proxy:
                 one.close()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        names = DeclaredNames()
         while data := await reader.read(65536):
             await self._flowing.wait()
+            if self._is_amqp:
+                self._declared.update(names.read(data))
             writer.write(data)
             await writer.drain()
         with contextlib.suppress(OSError):
@@ -85,16 +111,58 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def serve(port: int, server: tuple[str, int]) -> None:
+class DeclaredNames:
+    """Reads in passing which queues and exchanges are declared in one direction of an AMQP connection."""
+
+    def __init__(self) -> None:
+        self._unread = bytearray()
+        self._to_skip = 0
+
+    def read(self, data: bytes) -> Iterator[tuple[str, str]]:
+        """What the data declares, as ("queue" or "exchange", name); the default exchange has no name."""
+        self._unread += data
+        while frame := self._next_frame():
+            kind, start = _NAMES.get(frame[:4], ("", 0))
+            if kind and (length := frame[start]):
+                yield kind, frame[start + 1 : start + 1 + length].decode()
+
+    def _next_frame(self) -> bytes | None:
+        """The payload of the next method frame that is there as a whole."""
+        while True:
+            skipped = min(self._to_skip, len(self._unread))
+            del self._unread[:skipped]
+            self._to_skip -= skipped
+            if self._to_skip or len(self._unread) < _FRAME_HEADER_SIZE:
+                return None
+            if self._unread.startswith(_PROTOCOL_HEADER):
+                self._to_skip = _PROTOCOL_HEADER_SIZE
+                continue
+            size = int.from_bytes(self._unread[3:7], "big")
+            if self._unread[0] != _METHOD_FRAME:
+                self._to_skip = _FRAME_HEADER_SIZE + size + _FRAME_END_SIZE
+                continue
+            if len(self._unread) < _FRAME_HEADER_SIZE + size:
+                return None
+            self._to_skip = _FRAME_HEADER_SIZE + size + _FRAME_END_SIZE
+            return bytes(self._unread[_FRAME_HEADER_SIZE : _FRAME_HEADER_SIZE + size])
+
+
+async def serve(port: int, server: tuple[str, int], *, is_amqp: bool) -> None:
     """Obey the commands on standard input until it ends."""
-    proxy = Proxy(port, server)
-    commands = {"cut": proxy.cut, "refuse": proxy.refuse, "resume": proxy.resume, "freeze": proxy.freeze}
+    proxy = Proxy(port, server, is_amqp=is_amqp)
+    commands: dict[str, Command] = {
+        "cut": proxy.cut,
+        "refuse": proxy.refuse,
+        "resume": proxy.resume,
+        "freeze": proxy.freeze,
+        "declared": proxy.declared,
+    }
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := (await lines.readline()).decode().strip():
-        print(await commands[line](), flush=True)
+        print(json.dumps(await commands[line]()), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), (sys.argv[2], int(sys.argv[3]))))
+    asyncio.run(serve(int(sys.argv[1]), (sys.argv[2], int(sys.argv[3])), is_amqp="amqp" in sys.argv[4:]))

@@ -1,47 +1,51 @@
 """RabbitMQ for tests: a virtual host for each."""
 
+import contextlib
 import socket
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from urllib.parse import quote, unquote, urlsplit
 
-import httpx
+import aio_pika
 
 from tests.servers import addresses
-from tests.servers.errors import ServerCannot
-from tests.servers.given import MANAGEMENT_VARIABLE
+from tests.servers.given import Given
 from tests.servers.instance import Instance
 from tests.servers.kinds import RABBITMQ
+from tests.servers.proxy import Proxy
+from tests.servers.rabbitmq_management import Management
+from tests.servers.readiness import run
 from tests.servers.server import Server
 
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 
 
+def must_be_shared() -> bool:
+    """Whether the given broker has no management API, so that only one test at a time can use it."""
+    if not RABBITMQ.given_url:
+        return False
+    management = _management_of(Given(RABBITMQ, RABBITMQ.given_url))
+    if management:
+        management.close()
+    return management is None
+
+
 class RabbitMQServer(Server):
     """RabbitMQ 3.10 or newer.
 
-    One at a given address needs its management API for virtual hosts of their own; without it all tests share the
-    given one, and rely on unique names.
+    One at a given address needs its management API for virtual hosts of their own. Without it all tests use the
+    given one, one test at a time; what they declared in it through `url` is deleted after each.
     """
 
     kind = RABBITMQ
     default_port = 5672
 
     def __init__(self, instance: Instance) -> None:
-        self._live: set[str] = set()
+        self._vhosts: set[str] = set()
+        self._management = _management_of(instance)
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="removal-of-virtual-hosts")
-        self._removals: list[Future[httpx.Response]] = []
-        account = urlsplit(instance.url)
-        self._user = unquote(account.username or "guest")
-        self._management = httpx.Client(
-            base_url=f"{instance.management_url}/api/",
-            auth=(self._user, unquote(account.password or "guest")),
-            timeout=30,
-            trust_env=False,
-        )
-        self.has_management = instance.is_ours or _answers(self._management)
+        self._removals: list[Future[None]] = []
         super().__init__(instance)
 
     def ask(self) -> None:
@@ -49,32 +53,33 @@ class RabbitMQServer(Server):
             connection.sendall(_AMQP_GREETING)
             if not connection.recv(1):
                 raise ConnectionError("RabbitMQ hung up")
-        if self.has_management:
-            self._call("GET", "overview")
+        if self._management:
+            self._management.version()
 
     def version(self) -> str:
-        if not self.has_management:
-            return "(no management API)"
-        return str(self._call("GET", "overview").json()["rabbitmq_version"])
+        return self._management.version() if self._management else "without management API"
 
     def create_vhost(self) -> str:
         """A fresh virtual host; returns its URL. The given one, where there is no management API to make it with."""
-        if not self.has_management:
+        if not self._management:
             return self.url
         name = f"test-{uuid.uuid4().hex[:16]}"
-        self._make(name)
-        self._live.add(name)
+        self._management.make_vhost(name)
+        self._vhosts.add(name)
         return addresses.inside(self.url, name)
 
     def drop_vhost(self, url: str) -> None:
         """Remove a virtual host with all that is in it, also from under connections that are still open.
 
-        Its quorum queues may take seconds for it, so nobody waits; what is left goes with `close`.
+        Nobody waits for it; what is left goes with `close`.
         """
+        if not self._management:
+            self._delete_what_was_declared()
+            return
         name = addresses.name_inside(url)
-        if name in self._live:
-            self._live.discard(name)
-            self._removals.append(self._aside.submit(self._call, "DELETE", f"vhosts/{name}"))
+        if name in self._vhosts:
+            self._vhosts.discard(name)
+            self._removals.append(self._aside.submit(self._management.remove_vhost, name))
 
     @contextmanager
     def vhost(self) -> Iterator[str]:
@@ -88,41 +93,58 @@ class RabbitMQServer(Server):
     def restart_empty(self) -> None:
         """Kill RabbitMQ and start it with nothing stored; the virtual hosts in use are there again, but empty.
 
-        Returns when it answers. One at a given address is not ours: there, the connections are dropped, and the
-        virtual hosts of our making are removed and made again. Without its management API we have none, and raise
-        ServerCannot.
+        Returns when it answers. One at a given address is not ours: there, the connections are dropped, and our
+        virtual hosts are removed and made again, or else what was declared in the given one is deleted.
         """
-        if not self.has_management:
-            raise ServerCannot(f"RabbitMQ cannot be emptied without its management API: set {MANAGEMENT_VARIABLE}")
         with self.away():
             wait(self._removals)
             if self._instance.is_ours:
                 self._start_empty()
-            for name in self._live:
+            if not self._management:
+                self._delete_what_was_declared()
+                return
+            for name in self._vhosts:
                 if not self._instance.is_ours:
-                    self._call("DELETE", f"vhosts/{name}")
-                self._make(name)
+                    self._management.remove_vhost(name)
+                self._management.make_vhost(name)
 
     def close(self) -> None:
         if not self._instance.is_ours:
-            for name in list(self._live):
+            for name in list(self._vhosts):
                 self.drop_vhost(addresses.inside(self.url, name))
             wait(self._removals)
         super().close()  # with our own server, a removal under way ends here
         self._aside.shutdown(cancel_futures=True)
-        self._management.close()
+        if self._management:
+            self._management.close()
 
-    def _make(self, name: str) -> None:
-        self._call("PUT", f"vhosts/{name}")
-        everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._call("PUT", f"permissions/{name}/{quote(self._user, safe='')}", everything)
+    def _make_proxy(self, port: int, server_host: str, server_port: int) -> Proxy:
+        return Proxy(port, server_host, server_port, notes_amqp_names=self._management is None)
 
-    def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx.Response:
-        return self._management.request(method, path, json=body).raise_for_status()
+    def _delete_what_was_declared(self) -> None:
+        async def delete() -> None:
+            async with await aio_pika.connect(self.direct_url) as connection:
+                for kind, name in self._proxy.declared():
+                    await _delete(connection, kind, name)
+
+        run(delete)
 
 
-def _answers(management: httpx.Client) -> bool:
-    try:
-        return management.get("overview").is_success
-    except httpx.HTTPError:
-        return False
+def _management_of(instance: Instance) -> Management | None:
+    """The management API; our own broker will have it once it answers, another's may have none."""
+    assert instance.management_url is not None
+    management = Management(instance.management_url, instance.url)
+    if instance.is_ours or management.answers():
+        return management
+    management.close()
+    return None
+
+
+async def _delete(connection: aio_pika.abc.AbstractConnection, kind: str, name: str) -> None:
+    """Delete a queue or an exchange, unless it is another's: exclusive, or the broker's own."""
+    channel = await connection.channel()  # a channel for each, since a refusal closes it
+    with contextlib.suppress(aio_pika.exceptions.AMQPError):
+        if kind == "queue":
+            await channel.queue_delete(name)
+        else:
+            await channel.exchange_delete(name)

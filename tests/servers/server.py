@@ -27,7 +27,7 @@ class Server(ABC):
         """Without the proxy, for measurements; nothing is cut or refused there."""
         instance.start()
         wait_until_it_answers(instance, self.ask)
-        self._proxy = Proxy(free_port(), *addresses.place(instance.url, self.default_port))
+        self._proxy = self._make_proxy(free_port(), *addresses.place(instance.url, self.default_port))
         self.url = addresses.at(instance.url, "127.0.0.1", self._proxy.port)
 
     @abstractmethod
@@ -85,6 +85,9 @@ class Server(ABC):
         """End what was started for it."""
         self._proxy.close()
         self._instance.close()
+
+    def _make_proxy(self, port: int, server_host: str, server_port: int) -> Proxy:
+        return Proxy(port, server_host, server_port)
 
     def _start_empty(self) -> None:
         """Kill the server and start it with nothing stored."""

@@ -7,11 +7,11 @@ knows for sure that the bot was answered otherwise, or had gone (architecture.md
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from uuid import uuid4
+from itertools import count
 
 import structlog
 
@@ -67,12 +67,14 @@ class Offers:
     """All polls that this gateway holds."""
 
     gateway_id: str
+    """Its own in each process, so that no two offers have one id."""
     send: Callable[[str, Hint], None]
     monotonic: Callable[[], float]
     _held: dict[str, HeldPoll] = field(default_factory=dict)
     _by_bot: dict[str, HeldPoll] = field(default_factory=dict)
     _by_shard: dict[int, dict[str, HeldPoll]] = field(default_factory=dict)
     _ended: OrderedDict[str, Ended] = field(default_factory=OrderedDict)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def open(
         self,
@@ -87,7 +89,7 @@ class Offers:
         """Offer this bot to these shards; an older poll of the same bot is closed: a bot waits in one place."""
         self.close_bot(bot_id, Closed.SUPERSEDED)
         offer = Offer(
-            offer_id=str(uuid4()),
+            offer_id=f"{self.gateway_id}-{next(self._numbers)}",
             bot_id=bot_id,
             gateway_id=self.gateway_id,
             dimensions=dict(dimensions),

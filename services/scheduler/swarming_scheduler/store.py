@@ -107,14 +107,12 @@ def _portable_statements(dialect: str) -> tuple[Executable, ...]:
 
 def requests_of(connection: Connection, task_ids: Sequence[TaskId]) -> Requests:
     """What the bots of these tasks need."""
-    if not task_ids:
-        return {}
-    rows = connection.execute(_REQUESTS_OF, {"task_ids": task_ids})
-    return {TaskId(row.task_id): StoredRequest(row.request, row.secret_bytes) for row in rows}
+    rows = [connection.execute(_REQUEST_OF, {"of_task": task_id}).one_or_none() for task_id in task_ids]
+    return {TaskId(row.task_id): StoredRequest(row.request, row.secret_bytes) for row in rows if row is not None}
 
 
-_REQUESTS_OF = select(task_request.c.task_id, task_request.c.request, task_request.c.secret_bytes).where(
-    task_request.c.task_id.in_(bindparam("task_ids", expanding=True))
+_REQUEST_OF = select(task_request.c.task_id, task_request.c.request, task_request.c.secret_bytes).where(
+    task_request.c.task_id == bindparam("of_task")
 )
 
 

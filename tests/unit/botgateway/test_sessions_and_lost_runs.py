@@ -33,7 +33,9 @@ def test_the_same_process_keeps_its_session():
 
 
 def test_what_is_no_session_of_ours_is_none():
-    assert [parse_session(token) for token in (None, 7, "", "sess-b8fe7e91", "0" * 12, [])] == [None] * 6
+    tokens: list[object] = [None, 7, "", "sess-b8fe7e91", "0" * 12, []]
+
+    assert [parse_session(token) for token in tokens] == [None] * 6
 
 
 def test_sessions_of_one_process_are_never_newer_than_one_another():

@@ -23,7 +23,7 @@ from tests.unit.botgateway.world import Bot, a_run_id, a_world, encoded, some_se
 )
 async def test_an_update_of_a_run_that_is_not_the_bots_is_told_to_stop_and_stored_nowhere(world, not_its_run):
     bot = await world.a_connected_bot()
-    run = await world.a_run("bot1", **{"bot_id": "bot1"} | not_its_run)
+    run = await world.a_run("bot1", **not_its_run)
 
     answers = [
         await world.update(bot, run),

@@ -183,7 +183,7 @@ class World:
 
     # --- the tables
 
-    async def a_run(self, bot_id: str, shard: int = DEFAULT_SHARD, **changed: Any) -> RunId:
+    async def a_run(self, of_bot: str, shard: int = DEFAULT_SHARD, **changed: Any) -> RunId:
         """A run that the scheduler has given to a bot."""
         run = a_run_id()
         now = datetime.now(UTC)
@@ -191,7 +191,7 @@ class World:
             "task_id": run.task_id,
             "run_number": run.number,
             "shard": shard,
-            "bot_id": bot_id,
+            "bot_id": of_bot,
             "state": int(TaskState.RUNNING),
             "slice": 0,
             "offer_id": "offer",

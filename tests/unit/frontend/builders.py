@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert
+
 from swarming_common.database.port import Database
 from swarming_common.database.tables import bot, task_output, task_result, task_run
 from swarming_common.model.states import TaskState

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.cache.in_process import InProcessCache
 from swarming_common.database.migrate import migrate

@@ -33,6 +33,8 @@ class InProcessCache:
 
     async def set(self, key: str, value: bytes, ttl_seconds: float) -> None:
         """See the port; at most ten thousand values are kept."""
+        if self._is_closed:
+            return
         self._values.pop(key, None)
         self._values[key] = (value, time.monotonic() + ttl_seconds)
         if len(self._values) > MAX_VALUES:

@@ -42,12 +42,15 @@ class GroupCommit(Generic[Item, Result]):
         *,
         name: str,
         one_statement: bool = False,
+        durable: Callable[[Item], bool] = lambda _: True,
         max_items: int = 500,
     ) -> None:
-        """`write` returns one result for each item, in order; `one_statement` as in Database.write."""
+        """`write` returns one result for each item, in order; `one_statement` as in Database.write, and `durable` too,
+        for a single item."""
         self._database = database
         self._write = write
         self._one_statement = one_statement
+        self._durable = durable
         self._max_items = max_items
         self._name = name
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
@@ -103,7 +106,9 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _once(self, items: Sequence[Item]) -> Sequence[Result]:
         return await self._database.write(
-            lambda connection: self._write(connection, items), one_statement=self._one_statement
+            lambda connection: self._write(connection, items),
+            one_statement=self._one_statement,
+            durable=any(self._durable(item) for item in items),
         )
 
 

@@ -47,12 +47,13 @@ class Database(Protocol):
     async def read(self, work: Work[T]) -> T:
         """Run a query that writes nothing. Each statement sees what was committed when it began."""
 
-    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+    async def write(self, work: Work[T], *, one_statement: bool = False, durable: bool = True) -> T:
         """Run a batch in one transaction; once this returns it is safe on disk, when it raises DataRejected nothing
         of it was written, when it raises DatabaseAway it may or may not be there.
 
         `one_statement` promises that on PostgreSQL the batch is a single statement, which needs no transaction
-        around it and saves two round trips.
+        around it and saves two round trips. Without `durable` the batch survives the death of any process, but a power
+        cut may undo it, and then everything after it too: for what comes back by itself, like counts with their cursor.
         """
 
     async def open_writer(self, name: str) -> Writer:

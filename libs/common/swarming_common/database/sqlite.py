@@ -7,6 +7,7 @@ transaction, with a savepoint each. Readers have a few threads of their own and 
 import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class _Job:
     work: Work[Any]
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[Any]
+    is_durable: bool
 
     def resolve(self, result: Any) -> None:
         self.loop.call_soon_threadsafe(_set, self.done, result)
@@ -79,14 +81,14 @@ class SqliteDatabase:
             raise DatabaseAway("the database is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
-    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+    async def write(self, work: Work[T], *, one_statement: bool = False, durable: bool = True) -> T:
         """Run a batch; it shares its commit with the batches that wait beside it."""
         del one_statement  # a transaction costs nothing extra here
         if self._closed:
             raise DatabaseAway("the database is closed")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(work, loop, done))
+        self._jobs.put(_Job(work, loop, done, durable))
         return await done
 
     async def open_writer(self, name: str) -> "SqliteWriter":
@@ -215,6 +217,9 @@ def _commit(connection: Connection, batch: Sequence[_Job]) -> None:
     """Everybody's batch in one transaction; a batch that fails is undone alone."""
     results: list[tuple[_Job, Any]] = []
     try:
+        # In WAL mode NORMAL leaves out nothing but the wait for the disk at a commit.
+        level = "FULL" if any(job.is_durable for job in batch) else "NORMAL"
+        _driver(connection).execute(f"PRAGMA synchronous={level}")
         with translated(), connection.begin():
             if len(batch) == 1:
                 results.append((batch[0], batch[0].work(connection)))
@@ -226,6 +231,11 @@ def _commit(connection: Connection, batch: Sequence[_Job]) -> None:
         return
     for job, result in results:
         job.resolve(result)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
+    return driver
 
 
 def _each_in_a_savepoint(connection: Connection, batch: Sequence[_Job]) -> list[tuple[_Job, Any]]:

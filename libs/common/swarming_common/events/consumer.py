@@ -5,6 +5,7 @@ twice, late or never, and a broker may come back empty: each is worked on once.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection, Table, select, update
@@ -36,13 +37,13 @@ class EventConsumer:
     async def handle(self, messages: Sequence[EventMessage]) -> None:
         """For Bus.subscribe. Raises Undigestible for a message that holds no events."""
         events = [one for message in messages for one in _events_of(message)]
-        await self._database.write(lambda c: self._apply(c, events))
+        await self._database.write(lambda c: self._apply(c, events), durable=False)
 
     async def catch_up(self) -> None:
         """Work on what is in the table already; for the start, and for when the bus is back."""
         shards = await self._database.read(lambda c: c.execute(select(task_event.c.shard).distinct()).scalars().all())
         for shard in shards:
-            while await self._database.write(lambda c, shard=shard: self._apply_stored(c, shard)):  # type: ignore[misc]
+            while await self._database.write(partial(self._apply_stored, shard=shard), durable=False):
                 pass
 
     def _apply(self, connection: Connection, events: Sequence[CloudEvent]) -> None:

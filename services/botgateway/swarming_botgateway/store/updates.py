@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pydantic_core
-from sqlalchemy import Connection, and_, select, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from swarming_common.database.dialects import insert
 from swarming_common.database.tables import run_report, task_output, task_run
@@ -78,21 +78,21 @@ def write_updates_portably(connection: Connection, updates: Sequence[RunUpdate])
     return verdicts
 
 
+_KEY = ("task_id", "run_number")
+_RUN = select(task_run.c.shard, task_run.c.state, task_run.c.killing, task_run.c.revoked, task_run.c.bot_id).where(
+    *(task_run.c[name] == bindparam(f"of_{name}") for name in _KEY)
+)
+_REPORTS = select(run_report.c.kind, run_report.c.session, run_report.c.exit_code, run_report.c.duration).where(
+    *(run_report.c[name] == bindparam(f"of_{name}") for name in (*_KEY, "bot_id"))
+)
+
+
 def _judge(connection: Connection, update: RunUpdate) -> Verdict:
-    key = {"task_id": update.run.task_id, "run_number": update.run.number}
-    run = connection.execute(
-        select(task_run.c.shard, task_run.c.state, task_run.c.killing, task_run.c.revoked, task_run.c.bot_id).where(
-            and_(*(task_run.c[name] == value for name, value in key.items()))
-        )
-    ).one_or_none()
+    key = {"of_task_id": update.run.task_id, "of_run_number": update.run.number}
+    run = connection.execute(_RUN, key).one_or_none()
     if run is None:
         return Verdict(is_current=False, is_repeat=False, killing=False, state=None, shard=None)
-    reports = connection.execute(
-        select(run_report.c.kind, run_report.c.session, run_report.c.exit_code, run_report.c.duration).where(
-            run_report.c.bot_id == update.bot_id,
-            *(run_report.c[name] == value for name, value in key.items()),
-        )
-    ).all()
+    reports = connection.execute(_REPORTS, key | {"of_bot_id": update.bot_id}).all()
     is_ours = run.state == TaskState.RUNNING and not run.revoked and run.bot_id == update.bot_id
     return Verdict(
         is_current=is_ours and not any(_stands_against(update, report) for report in reports),

@@ -1,0 +1,52 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from swarming_common.bus.in_process import InProcessBus
+from swarming_common.bus.port import Bus
+from swarming_common.bus.rabbitmq import open_rabbitmq
+from swarming_common.testing.contracts.bus import EventsContract, HintsContract
+
+
+class InProcess:
+    @pytest.fixture
+    async def bus(self) -> AsyncIterator[Bus]:
+        bus = InProcessBus()
+        yield bus
+        await bus.close()
+
+    @pytest.fixture
+    def other_bus(self, bus: Bus) -> Bus:
+        return bus
+
+
+class RabbitMQ:
+    @pytest.fixture
+    async def bus(self, rabbitmq_url: str) -> AsyncIterator[Bus]:
+        bus = await open_rabbitmq(rabbitmq_url)
+        yield bus
+        await bus.close()
+
+    @pytest.fixture
+    async def other_bus(self, rabbitmq_url: str) -> AsyncIterator[Bus]:
+        bus = await open_rabbitmq(rabbitmq_url)
+        yield bus
+        await bus.close()
+
+
+class TestHintsInProcess(InProcess, HintsContract):
+    pass
+
+
+class TestEventsInProcess(InProcess, EventsContract):
+    pass
+
+
+@pytest.mark.real("rabbitmq")
+class TestHintsOnRabbitMQ(RabbitMQ, HintsContract):
+    pass
+
+
+@pytest.mark.real("rabbitmq")
+class TestEventsOnRabbitMQ(RabbitMQ, EventsContract):
+    pass

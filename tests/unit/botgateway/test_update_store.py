@@ -1,0 +1,256 @@
+"""The batch of updates says and stores the same on each database, and in one statement as row by row."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, select
+
+from swarming_botgateway.sessions import begin_session
+from swarming_botgateway.store.bots import (
+    BotFacts,
+    SeenBot,
+    current_session,
+    known_bots,
+    shard_count,
+    write_connected_bot,
+    write_facts,
+    write_seen_bots,
+)
+from swarming_botgateway.store.updates import Output, RunUpdate, write_updates, write_updates_portably
+from swarming_common.database import tables
+from swarming_common.database.migrate import migrate
+from swarming_common.database.port import Database
+from swarming_common.database.postgres import open_postgres
+from swarming_common.database.sqlite import open_sqlite
+from swarming_common.errors import DataRejected
+from swarming_common.hints.scheduler import Report
+from swarming_common.model.reports import ReportKind
+from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import RunId
+from tests.unit.botgateway.world import a_run_id
+
+NOW = datetime(2026, 7, 1, 12, 30, 0, 123456, tzinfo=UTC)
+MINE, OTHERS = begin_session("p/1", NOW, None), begin_session("p/2", NOW, None)
+
+
+class UpdateStoreContract:
+    """Subclasses supply `database` and `write`."""
+
+    write: Callable[..., object] = staticmethod(write_updates)
+
+    async def test_every_kind_of_update_gets_its_verdict_in_order(self, database):
+        ours, theirs, revoked, over = [
+            await a_run(database, **how)
+            for how in ({}, {"bot_id": "bot2"}, {"revoked": True}, {"state": int(TaskState.COMPLETED)})
+        ]
+        killed = await a_run(database, killing=True, shard=7)
+        unknown = a_run_id()
+        updates = [said(run, content=b"x") for run in (ours, theirs, revoked, over, killed, unknown)]
+
+        verdicts = await database.write(lambda c: self.write(c, updates))
+
+        assert [one.is_current for one in verdicts] == [True, False, False, False, True, False]
+        assert not any(one.is_repeat for one in verdicts)
+        assert [one.killing for one in verdicts] == [False, False, False, False, True, False]
+        assert [one.shard for one in verdicts] == [3, 3, 3, 3, 7, None]
+        assert [one.state for one in verdicts] == [16, 16, 16, 112, 16, None]
+        assert {row.task_id for row in await rows(database, tables.task_output)} == {ours.task_id, killed.task_id}
+
+    async def test_a_report_is_stored_as_it_was_said(self, database):
+        run = await a_run(database)
+        report = Report(
+            kind=ReportKind.FINISHED,
+            created_ts=NOW,
+            exit_code=-15,
+            duration=11.1125416,
+            io_timeout=True,
+            cost_usd=3.7e-05,
+            details={"bot_overhead": 0.9, "cleanup_stats": {"duration": 1e-06}},
+        )
+
+        await database.write(lambda c: self.write(c, [said(run, report)]))
+
+        [row] = await rows(database, tables.run_report)
+        assert (row.task_id, row.run_number, row.bot_id) == (run.task_id, run.number, "bot1")
+        assert (row.kind, row.shard, row.session, row.created_ts) == ("finished", 3, str(MINE), NOW)
+        assert (row.exit_code, row.duration, row.cost_usd) == (-15, 11.1125416, 3.7e-05)
+        assert (row.hard_timeout, row.io_timeout, row.message) == (False, True, None)
+        assert row.details == report.details
+
+    async def test_writing_the_same_batch_again_changes_nothing(self, database):
+        run = await a_run(database)
+        batch = [said(run, confirmed()), said(run, content=b"\0\xff"), said(run, finished(0))]
+
+        first = await database.write(lambda c: self.write(c, batch))
+        again = await database.write(lambda c: self.write(c, batch))
+
+        assert [one.is_accepted for one in first] == [True, True, True]
+        assert [one.is_accepted for one in again] == [False, False, True]
+        assert [(row.start, row.content) for row in await rows(database, tables.task_output)] == [(0, b"\0\xff")]
+        assert sorted(row.kind for row in await rows(database, tables.run_report)) == ["confirmed", "finished"]
+
+    async def test_after_the_first_end_only_the_same_end_is_a_repeat(self, database):
+        run = await a_run(database)
+        await database.write(lambda c: self.write(c, [said(run, finished(0))]))
+
+        failed = Report(kind=ReportKind.FAILED, created_ts=NOW, message="x")
+        batch = [said(run, finished(0)), said(run, finished(1)), said(run, failed), said(run)]
+        verdicts = await database.write(lambda c: self.write(c, batch))
+
+        assert [one.is_repeat for one in verdicts] == [True, False, False, False]
+        assert not any(one.is_current for one in verdicts)
+        assert [row.kind for row in await rows(database, tables.run_report)] == ["finished"]
+
+    async def test_only_the_session_that_confirmed_goes_on(self, database):
+        run = await a_run(database)
+        await database.write(lambda c: self.write(c, [said(run, confirmed())]))
+
+        batch = [said(run), said(run, session=str(OTHERS)), said(run, session=None)]
+        verdicts = await database.write(lambda c: self.write(c, batch))
+
+        assert [one.is_current for one in verdicts] == [True, False, True]
+
+    async def test_the_same_chunk_twice_in_a_batch_is_stored_once(self, database):
+        run = await a_run(database)
+        batch = [said(run, content=b"abc", start=4), said(run, content=b"abc", start=4)]
+
+        verdicts = await database.write(lambda c: self.write(c, batch))
+
+        assert all(one.is_current for one in verdicts)
+        assert [(row.start, row.content) for row in await rows(database, tables.task_output)] == [(4, b"abc")]
+
+
+class BotStoreContract:
+    """Subclasses supply `database`."""
+
+    async def test_a_bot_is_known_with_its_unfinished_runs(self, database):
+        await a_bot(database, "bot1")
+        await a_bot(database, "bot2")
+        confirmed_run, new, ended = [await a_run(database) for _ in range(3)]
+        await a_run(database, revoked=True)
+        await a_run(database, state=int(TaskState.KILLED))
+        batch = [said(confirmed_run, confirmed()), said(ended, finished(0))]
+        await database.write(lambda c: write_updates(c, batch))
+
+        known = await database.read(lambda c: known_bots(c, ["bot1", "bot2", "bot3"]))
+
+        assert known.keys() == {"bot1", "bot2"}
+        assert known["bot2"].unfinished == ()
+        assert known["bot1"].session == MINE
+        assert {one.run: (one.is_confirmed, one.confirmed_by) for one in known["bot1"].unfinished} == {
+            confirmed_run: (True, MINE),
+            new: (False, None),
+        }
+
+    async def test_a_bot_that_comes_again_keeps_when_it_was_first_seen(self, database):
+        await a_bot(database, "bot1")
+        await a_bot(database, "bot1", version="v2", first_seen_ts=NOW.replace(year=2027), session=str(OTHERS))
+
+        [row] = await rows(database, tables.bot)
+        session = await database.write(lambda c: current_session(c, "bot1"))
+
+        assert (row.version, row.first_seen_ts, session) == ("v2", NOW, OTHERS)
+
+    async def test_facts_replace_what_was_known(self, database):
+        await a_bot(database, "bot1")
+        facts = BotFacts(dimensions={"id": ["bot1"]}, version="v2", quarantined="why", maintenance=None)
+
+        await database.write(lambda c: write_facts(c, "bot1", facts))
+
+        known = await database.read(lambda c: known_bots(c, ["bot1"]))
+        assert known["bot1"].facts == facts
+
+    async def test_what_was_seen_moves_only_forward(self, database):
+        for bot_id in ("bot1", "bot2"):
+            await a_bot(database, bot_id)
+        later, earlier = NOW.replace(hour=13), NOW.replace(hour=11)
+        seen = [
+            SeenBot(bot_id="bot2", last_seen=later, state={"running_time": 9}),
+            SeenBot(bot_id="bot1", last_seen=later, state=None),
+        ]
+        old = [SeenBot(bot_id="bot1", last_seen=earlier, state={"running_time": 0})]
+
+        await database.write(lambda c: write_seen_bots(c, seen))
+        await database.write(lambda c: write_seen_bots(c, old))
+
+        found = {row.bot_id: (row.last_seen_ts, row.state) for row in await rows(database, tables.bot)}
+        assert found == {"bot1": (later, {"sleep_streak": 0}), "bot2": (later, {"running_time": 9})}
+
+    async def test_the_shards_are_counted(self, database):
+        assert await database.read(shard_count) == 16
+
+
+class TestUpdatesOnSQLite(UpdateStoreContract, BotStoreContract):
+    @pytest.fixture
+    async def database(self, folder) -> AsyncIterator[Database]:
+        database = await open_sqlite(folder)
+        yield database
+        await database.close()
+
+
+class TestUpdatesOnPostgres(UpdateStoreContract, BotStoreContract):
+    @pytest.fixture
+    def migrated_postgres(self, postgres_database: str) -> str:
+        migrate(postgres_database)
+        return postgres_database
+
+    @pytest.fixture
+    async def database(self, migrated_postgres: str) -> AsyncIterator[Database]:
+        database = await open_postgres(migrated_postgres)
+        yield database
+        await database.close()
+
+    async def test_a_nul_fails_its_own_batch_with_a_word_on_the_data(self, database):
+        run = await a_run(database)
+
+        with pytest.raises(DataRejected):
+            await database.write(lambda c: write_updates(c, [said(run, session="a\0b")]), one_statement=True)
+
+
+class TestUpdatesRowByRowOnPostgres(TestUpdatesOnPostgres):
+    write = staticmethod(write_updates_portably)
+
+
+async def a_run(database: Database, **changed: object) -> RunId:
+    run = a_run_id()
+    row = {
+        "task_id": run.task_id, "run_number": run.number, "shard": 3, "bot_id": "bot1", "state": 16, "slice": 0,
+        "offer_id": "o", "gateway_id": "g", "revoked": False, "killing": False, "bot_version": "v",
+        "bot_dimensions": {}, "started_ts": NOW, "modified_ts": NOW, "failure": False, "internal_failure": False,
+    }  # fmt: skip
+    await database.write(lambda c: c.execute(insert(tables.task_run), row | changed))
+    return run
+
+
+async def a_bot(database: Database, bot_id: str, **changed: object) -> None:
+    row = {
+        "bot_id": bot_id, "dimensions": {"id": [bot_id]}, "state": {"sleep_streak": 0}, "version": "v1",
+        "session": str(MINE), "external_ip": "", "authenticated_as": "bot:x", "first_seen_ts": NOW,
+        "last_seen_ts": NOW, "quarantined": None, "maintenance": None,
+    }  # fmt: skip
+    await database.write(lambda c: write_connected_bot(c, row | changed))
+
+
+def said(
+    run: RunId,
+    report: Report | None = None,
+    *,
+    content: bytes | None = None,
+    start: int = 0,
+    session: str | None = str(MINE),
+) -> RunUpdate:
+    output = None if content is None else Output(start, content)
+    return RunUpdate(run=run, bot_id="bot1", session=session, output=output, report=report)
+
+
+def confirmed() -> Report:
+    return Report(kind=ReportKind.CONFIRMED, created_ts=NOW)
+
+
+def finished(exit_code: int) -> Report:
+    return Report(kind=ReportKind.FINISHED, created_ts=NOW, exit_code=exit_code, duration=1.1)
+
+
+async def rows(database: Database, table):
+    return await database.read(lambda c: c.execute(select(table)).all())

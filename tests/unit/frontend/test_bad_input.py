@@ -1,0 +1,310 @@
+"""All routes × kinds of bad input: always a 4xx in JSON that names the field, never a 500."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from swarming_common.model.states import TaskState
+from tests.unit.frontend.builders import a_new_task, a_result
+
+UNKNOWN = "7c2236638dbfed10"
+
+TASK_GETS = ["task/{}/result", "task/{}/request", "task/{}/stdout"]
+LISTS = ["tasks/list", "tasks/count?start=0", "tasks/get_states?task_id=" + UNKNOWN, "bots/list", "bots/count"]
+GETS = [*LISTS, *(one.format(UNKNOWN) for one in TASK_GETS), "bot/bot1/get"]
+POSTS = ["tasks/new", f"task/{UNKNOWN}/cancel"]
+MOUNTS = ["/api/swarming/v1/", "/_ah/api/swarming/v1/"]
+
+BAD_NUMBERS = ["x", "", "-1", "1.5", "99999999999999999999", "\0"]
+BAD_SECONDS = ["x", "", "-1", "nan", "inf", "1e300"]
+BAD_CHOICES = ["", "pending", "NOBODY", "0", "\0"]
+BAD_PAIRS = ["", "x", ":", "a:", ":a", "a:\0", "a:" + "b" * 1024]
+
+BAD_QUERIES = [
+    *[("tasks/list", "limit", value) for value in [*BAD_NUMBERS, "0", "1001"]],
+    *[("tasks/list", "cursor", value) for value in ["x", "!", "e30", "bnVsbA", "\0", "é"]],
+    *[("tasks/list", "start", value) for value in BAD_SECONDS],
+    *[("tasks/list", "end", value) for value in BAD_SECONDS],
+    *[("tasks/list", "state", value) for value in BAD_CHOICES],
+    *[("tasks/list", "sort", value) for value in BAD_CHOICES],
+    *[("tasks/list", "tags", value) for value in BAD_PAIRS],
+    *[("tasks/list", "include_performance_stats", value) for value in ["x", "2", ""]],
+    *[("tasks/count", "start", value) for value in BAD_SECONDS],
+    *[("tasks/count?start=0", "tags", value) for value in BAD_PAIRS],
+    *[("tasks/count?start=0", "state", value) for value in BAD_CHOICES],
+    *[("tasks/get_states", "task_id", value) for value in ["", "x", "\0", UNKNOWN[:-2] + "20"]],
+    *[(f"task/{UNKNOWN}/result", "wait_secs", value) for value in [*BAD_SECONDS, "21"]],
+    *[(f"task/{UNKNOWN}/stdout", "wait_secs", value) for value in [*BAD_SECONDS, "21"]],
+    *[(f"task/{UNKNOWN}/stdout", "offset", value) for value in BAD_NUMBERS],
+    *[(f"task/{UNKNOWN}/stdout", "length", value) for value in BAD_NUMBERS],
+    *[("bots/list", "limit", value) for value in BAD_NUMBERS],
+    *[("bots/list", "cursor", value) for value in ["x", "!", "e30", "\0"]],
+    *[("bots/list", "dimensions", value) for value in BAD_PAIRS],
+    *[("bots/list", name, value) for name in ("quarantined", "in_maintenance", "is_dead", "is_busy")
+      for value in BAD_CHOICES],
+    *[("bots/count", "dimensions", value) for value in BAD_PAIRS],
+]  # fmt: skip
+
+BAD_BODIES = [
+    b"",
+    b" ",
+    b"not JSON",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"1",
+    b"{",
+    b'{"name":"\xff"}',
+    b'{"name":"\\ud800"}',
+    b'{"name":"\\ud800\\u0041"}',
+    b'{"name":"a\0b"}',
+    b"[" * 100_000,
+    b"1" * 10_000,
+]
+
+WEIRD = [{}, [], [None], [{}], [[]], "", "x", "a\0b", 1.5, -1, 2**70, "9" * 30, True, {"key": 1}, "é" * 5000]
+
+
+def assert_refused(reply, status: int, field: str | None = None) -> None:
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == "application/json"
+    message = reply.json()["error"]["message"]
+    if field is not None:
+        assert message.startswith(f"{field}"), message
+        assert ": expected " in message, message
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+async def test_an_unknown_route_is_a_404_in_json(frontend, mount):
+    for path in ["", "nothing", "tasks", "task/x", f"task/{UNKNOWN}", "tasks/new/x", "bot/a/b/get"]:
+        assert_refused(await frontend.client.get(mount + path, headers={"accept": "text/html"}), 404)
+        assert_refused(await frontend.client.post(mount + path, json={}), 404)
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+async def test_a_wrong_method_is_a_405_that_names_the_right_one(frontend, mount):
+    for path in GETS:
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            reply = await frontend.client.request(method, mount + path)
+            assert_refused(reply, 405)
+            assert "GET" in reply.headers["allow"]
+    for path in POSTS:
+        reply = await frontend.client.get(mount + path)
+        assert_refused(reply, 405)
+        assert "POST" in reply.headers["allow"]
+
+
+async def test_an_unknown_thing_is_a_404(frontend):
+    for path in [*(one.format(UNKNOWN) for one in TASK_GETS), "bot/nobody/get"]:
+        assert_refused(await frontend.get(path), 404)
+        assert_refused(await frontend.get(path.replace(UNKNOWN, UNKNOWN[:-1] + "1")), 404)
+    assert_refused(await frontend.post(f"task/{UNKNOWN}/cancel", {}), 404)
+    assert_refused(await frontend.get("tasks/get_states", task_id=UNKNOWN), 404)
+
+
+@pytest.mark.parametrize("task_id", ["x", "7C2236638DBFED10", "7c2236638dbfed00", "f" * 17, "%00", "1", "-1", "%C3%A9"])
+async def test_what_is_no_task_id_is_a_400(frontend, task_id):
+    for path in TASK_GETS:
+        assert_refused(await frontend.get(path.format(task_id)), 400, "task_id")
+    assert_refused(await frontend.post(f"task/{task_id}/cancel", {}), 400, "task_id")
+
+
+async def test_a_bot_id_with_a_nul_is_a_400(frontend):
+    assert_refused(await frontend.get("bot/a%00b/get"), 400, "bot_id")
+
+
+@pytest.mark.parametrize(("path", "name", "value"), BAD_QUERIES)
+async def test_a_wrong_parameter_is_named(frontend, path, name, value):
+    reply = (
+        await frontend.client.get(f"/api/swarming/v1/{path}{'&' if '?' in path else '?'}", params={name: value})
+        if "?" not in path
+        else await frontend.client.get(f"/api/swarming/v1/{path.partition('?')[0]}", params={"start": "0", name: value})
+    )
+
+    assert_refused(reply, 400, name)
+
+
+async def test_unknown_parameters_are_tolerated(frontend):
+    for path in ["tasks/list", "bots/list", "bots/count"]:
+        assert (await frontend.get(path, limit=200, whatever="x")).status_code == 200
+
+
+async def test_too_many_filters_are_refused(frontend):
+    assert_refused(await frontend.get("tasks/list", tags=["a:b"] * 33), 400, "tags")
+
+
+async def test_tags_allow_no_other_order(frontend):
+    assert_refused(await frontend.get("tasks/list", tags="a:b", sort="STARTED_TS"), 400, "sort")
+
+
+async def test_a_missing_parameter_is_named(frontend):
+    assert_refused(await frontend.get("tasks/count"), 400, "start")
+    assert_refused(await frontend.get("tasks/get_states"), 400, "task_id")
+
+
+@pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: repr(body[:20]))
+async def test_a_body_that_is_no_json_object_is_refused(frontend, body):
+    for path in POSTS:
+        if path != "tasks/new" and not body.strip():
+            continue  # cancelling needs no body
+        reply = await frontend.client.post("/api/swarming/v1/" + path, content=body)
+        assert_refused(reply, 400, "body" if b"name" not in body or b"\xff" in body or b"ud800" in body else None)
+
+
+async def test_a_body_over_the_limit_is_a_413(start_frontend):
+    async with start_frontend(max_body_bytes=2000) as frontend:
+        for path in POSTS:
+            assert_refused(await frontend.post(path, {"name": "n" * 2000}), 413, "body")
+
+        async def in_pieces():
+            for _ in range(3):
+                yield b" " * 1000
+
+        reply = await frontend.client.post("/api/swarming/v1/tasks/new", content=in_pieces())
+        assert_refused(reply, 413, "body")
+
+
+async def test_a_nul_in_any_text_is_refused_and_named(frontend):
+    for path, field in [
+        ({"name": "a\0"}, "name"),
+        ({"tags": ["a:b", "c:\0"]}, "tags[1]"),
+        ({"user": "\0"}, "user"),
+        ({"request_uuid": "\0"}, "request_uuid"),
+    ]:
+        assert_refused(await frontend.post("tasks/new", a_new_task() | path), 400, field)
+    command = a_new_task(properties={"command": ["a", "b\0"]})
+    reply = await frontend.post("tasks/new", command)
+    assert_refused(reply, 400, "task_slices[0].properties.command[1]")
+
+
+async def test_an_escaped_backslash_before_u0000_is_no_nul(frontend):
+    reply = await frontend.post("tasks/new", a_new_task(name="\\u0000"))
+
+    assert reply.status_code == 200
+    assert reply.json()["request"]["name"] == "\\u0000"
+
+
+async def test_unknown_fields_are_refused_and_named(frontend):
+    assert_refused(await frontend.post("tasks/new", a_new_task(naem="x")), 400, "naem")
+    inner = a_new_task(properties={"comand": []})
+    assert_refused(await frontend.post("tasks/new", inner), 400, "task_slices[0].properties.comand")
+    old = a_new_task(properties={"inputs_ref": {"isolated": "x"}})
+    assert_refused(await frontend.post("tasks/new", old), 400, "task_slices[0].properties.inputs_ref")
+    assert_refused(await frontend.post(f"task/{UNKNOWN}/cancel", {"kill": True}), 400, "kill")
+
+
+@pytest.mark.parametrize("field", ["name", "task_slices"])
+async def test_a_missing_field_is_named(frontend, field):
+    task = a_new_task()
+    del task[field]
+
+    assert_refused(await frontend.post("tasks/new", task), 400, field)
+
+
+@pytest.mark.parametrize("field", ["command", "dimensions", "execution_timeout_secs"])
+async def test_a_missing_property_is_named(frontend, field):
+    task = a_new_task()
+    del task["task_slices"][0]["properties"][field]
+
+    assert_refused(await frontend.post("tasks/new", task), 400, f"task_slices[0].properties.{field}")
+
+
+EVERYTHING = a_new_task(
+    priority=100,
+    tags=["a:b"],
+    user="u",
+    service_account="bot",
+    realm="r",
+    resultdb={"enable": True},
+    parent_task_id="",
+    pool_task_template="AUTO",
+    bot_ping_tolerance_secs=600,
+    request_uuid="",
+    evaluate_only=False,
+    pubsub_topic="t",
+    pubsub_auth_token="t",
+    pubsub_userdata="d",
+    properties={
+        "relative_cwd": "a",
+        "env": [{"key": "A", "value": "b"}],
+        "env_prefixes": [{"key": "A", "value": ["b"]}],
+        "io_timeout_secs": 60,
+        "grace_period_secs": 30,
+        "idempotent": True,
+        "caches": [{"name": "a", "path": "b"}],
+        "cipd_input": {
+            "server": "s",
+            "client_package": {"package_name": "c", "version": "v:1", "path": "p"},
+            "packages": [{"package_name": "c", "version": "v:1", "path": "p"}],
+        },
+        "cas_input_root": {"cas_instance": "i", "digest": {"hash": "h", "size_bytes": 1}},
+        "outputs": ["o"],
+        "secret_bytes": "AAAA",
+        "containment": {"containment_type": "AUTO"},
+    },
+)
+
+
+def paths_in(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inner: list[tuple[str | int, ...]] = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in items:
+        inner += paths_in(one, (*path, key))
+    return inner
+
+
+def replaced(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
+    task = copy.deepcopy(EVERYTHING)
+    place: Any = task
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return task
+
+
+async def test_everything_at_once_is_accepted(frontend):
+    reply = await frontend.post("tasks/new", EVERYTHING)
+
+    assert reply.status_code == 200, reply.text
+    request = await frontend.get(f"task/{reply.json()['task_id']}/request")
+    assert request.json() == reply.json()["request"]
+    assert "null" not in request.text
+
+
+@pytest.mark.parametrize("path", paths_in(EVERYTHING), ids=lambda path: ".".join(map(str, path)))
+async def test_no_field_with_a_weird_value_is_ever_a_500(frontend, path):
+    for value in WEIRD:
+        reply = await frontend.client.post(
+            "/api/swarming/v1/tasks/new", content=json.dumps(replaced(path, value)).encode()
+        )
+
+        if reply.status_code != 200:
+            assert_refused(reply, 400, str(path[0]))
+        if isinstance(value, str) and "\0" in value:
+            assert reply.status_code == 400
+
+
+@pytest.mark.parametrize("path", [one for one in paths_in(EVERYTHING) if isinstance(one[-1], str)], ids=str)
+async def test_null_means_unset_in_every_field(frontend, path):
+    reply = await frontend.post("tasks/new", replaced(path, None))
+
+    assert reply.status_code == 200 or reply.json()["error"]["message"].startswith(str(path[0]))
+
+
+async def test_a_database_that_is_away_is_a_503_with_a_time_to_come_back(frontend):
+    await frontend.database.close()
+
+    for path in [*LISTS, f"task/{UNKNOWN}/result", f"task/{UNKNOWN}/stdout", "bot/bot1/get"]:
+        reply = await frontend.client.get("/api/swarming/v1/" + path)
+        assert_refused(reply, 503)
+        assert int(reply.headers["retry-after"]) > 0
+
+
+async def test_a_finished_task_is_not_harmed_by_bad_cancels(frontend):
+    task_id = (await frontend.post("tasks/new", a_new_task())).json()["task_id"]
+    await a_result(frontend.database, task_id, state=TaskState.COMPLETED)
+
+    for body in ({"kill_running": "yes"}, {"kill_running": 1}, {"unknown": 1}):
+        assert_refused(await frontend.post(f"task/{task_id}/cancel", body), 400)

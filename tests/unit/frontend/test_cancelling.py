@@ -1,0 +1,146 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import select
+
+from swarming_common.database.tables import command
+from swarming_common.hints import addresses
+from swarming_common.hints.frontend import CommandDone
+from swarming_common.hints.scheduler import CommandGiven
+from swarming_common.hints.wire import Hint
+from swarming_common.model.shards import shard_of_pool
+from swarming_common.model.states import TaskState
+from swarming_frontend.usecases import cancel
+from swarming_frontend.usecases.cancel import from_rows
+from tests.unit.frontend.builders import a_new_task, a_result, a_running_task
+
+KILL = {"kill_running": True}
+
+
+class Shard:
+    """Answers every command at once, as its scheduler would; says nothing while `answer` is None."""
+
+    def __init__(self, frontend) -> None:
+        self.frontend = frontend
+        self.answer: dict[str, bool] | None = None
+        self.heard: list[Hint] = []
+        self.told = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def read(self, hint: Hint) -> None:
+        if isinstance(hint, CommandGiven):
+            self.heard.append(hint)
+            task = asyncio.create_task(self._answer(hint))
+            self._tasks.add(task)
+
+    async def _answer(self, hint: CommandGiven) -> None:
+        rows = await commands(self.frontend)
+        reply_to = next(row.reply_to for row in rows if row.command_id == hint.command_id)
+        if self.answer is not None:
+            done = CommandDone(command_id=hint.command_id, **self.answer)
+            for _ in range(2):  # every hint may come twice
+                self.frontend.bus.send(addresses.frontend(reply_to), done)
+        self.told.set()
+
+
+async def commands(frontend):
+    return await frontend.database.read(lambda c: c.execute(select(command)).all())
+
+
+@pytest.fixture
+async def shard(frontend) -> AsyncIterator[Shard]:
+    scripted = Shard(frontend)
+    mailbox = await frontend.bus.open_mailbox(scripted.read)
+    await mailbox.listen(addresses.shard(shard_of_pool("default")))
+    yield scripted
+    await mailbox.close()
+
+
+@pytest.fixture
+async def task_id(frontend) -> str:
+    return (await frontend.post("tasks/new", a_new_task())).json()["task_id"]
+
+
+@pytest.mark.parametrize("ok", [True, False])
+async def test_the_answer_is_the_word_of_the_shard(frontend, shard, task_id, ok):
+    shard.answer = {"ok": ok, "was_running": not ok}
+
+    reply = await frontend.post(f"task/{task_id}/cancel", KILL)
+
+    assert reply.json() == {"ok": ok, "was_running": not ok}
+
+
+async def test_the_command_is_written_before_the_shard_is_told(frontend, shard, task_id):
+    shard.answer = {"ok": True}
+
+    await frontend.post(f"task/{task_id}/cancel", KILL)
+
+    (row,) = await commands(frontend)
+    (hint,) = shard.heard
+    assert row.command_id == hint.command_id
+    assert (row.kind, row.shard, row.arguments) == ("cancel", shard_of_pool("default"), KILL)
+    assert f"{row.task_id:x}0" == task_id
+    assert row.given_by == "anonymous:anonymous"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"kill_running":false}', b'{"kill_running":null}'])
+async def test_without_being_asked_nothing_running_is_killed(frontend, shard, task_id, body):
+    shard.answer = {"ok": True}
+
+    reply = await frontend.client.post(f"/_ah/api/swarming/v1/task/{task_id}/cancel", content=body)
+
+    assert reply.json() == {"ok": True, "was_running": False}
+    (row,) = await commands(frontend)
+    assert row.arguments == {"kill_running": False}
+
+
+async def test_without_a_word_the_answer_comes_from_the_rows(frontend, task_id, monkeypatch):
+    monkeypatch.setattr(cancel, "WORD_SECONDS", 0.01)
+
+    reply = await asyncio.wait_for(frontend.post(f"task/{task_id}/cancel", KILL), 10)
+
+    assert reply.json() == {"ok": True, "was_running": False}
+    assert len(await commands(frontend)) == 1
+
+
+async def test_a_finished_task_is_not_cancelled(frontend, shard, task_id):
+    await a_result(frontend.database, task_id, state=TaskState.COMPLETED, run_number=1)
+
+    reply = await frontend.post(f"task/{task_id}/cancel", KILL)
+
+    assert reply.json() == {"ok": False, "was_running": False}
+    assert shard.heard == []
+
+
+async def test_a_runs_id_cancels_its_task(frontend, shard, task_id):
+    await a_running_task(frontend.database, task_id)
+    shard.answer = {"ok": True, "was_running": True}
+
+    reply = await frontend.post(f"task/{task_id[:-1]}1/cancel", KILL)
+
+    assert reply.json() == {"ok": True, "was_running": True}
+
+
+async def test_the_word_for_another_command_is_nobodys(frontend, shard, task_id):
+    shard.answer = {"ok": True}
+    cancelled = await asyncio.gather(*(frontend.post(f"task/{task_id}/cancel", KILL) for _ in range(10)))
+
+    assert all(one.json()["ok"] for one in cancelled)
+    assert len({hint.command_id for hint in shard.heard}) == 10
+
+
+@pytest.mark.parametrize(
+    ("state", "kill_running", "ok", "was_running"),
+    [
+        (TaskState.PENDING, False, True, False),
+        (TaskState.RUNNING, False, False, True),
+        (TaskState.RUNNING, True, True, True),
+        (TaskState.CANCELED, False, True, False),
+        (TaskState.COMPLETED, True, False, False),
+    ],
+)
+def test_what_the_rows_say(state, kill_running, ok, was_running):
+    outcome = from_rows(state, kill_running=kill_running)
+
+    assert (outcome.ok, outcome.was_running) == (ok, was_running)
