@@ -1,13 +1,17 @@
 """The distributed form: each service its own process, as many of each as wanted, behind a reverse proxy."""
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from swarming_common.database.migrate import migrate
-from tests.cluster.deployment import Deployment, wait_until_ready
+from swarming_common.database.port import Work
+from swarming_common.database.postgres import open_postgres
+from tests.cluster.deployment import Deployment, T, wait_until_ready
 from tests.cluster.program import Program
 from tests.servers.ports import free_port
+from tests.servers.readiness import run
 
 SERVICES = ("frontend", "scheduler", "botgateway", "stats")
 PROXY = "proxy"
@@ -40,6 +44,7 @@ class Cluster(Deployment):
         }
         super().__init__(folder, {**addresses, **(settings or {})})
         self._database_url = database_url
+        self.bus_url = bus_url
         self.ports: dict[str, int] = {}
         """Where each service listens, past the proxy."""
         for service, count in zip(SERVICES, (frontends, schedulers, botgateways, stats), strict=True):
@@ -60,6 +65,9 @@ class Cluster(Deployment):
         else:
             wait_until_ready(self.services[name], self.url)  # through it to a frontend
 
+    def read(self, work: Work[T]) -> T:
+        return run(lambda: self._read(work))
+
     def restart(self, name: str) -> None:
         """Start a service that has ended again; returns when it is ready."""
         self.services[name].start()
@@ -68,6 +76,13 @@ class Cluster(Deployment):
     def names(self, service: str) -> list[str]:
         """The names of all replicas of a service."""
         return [name for name in self.services if name.startswith(f"{service}-")]
+
+    async def _read(self, work: Work[T]) -> T:
+        database = await open_postgres(self._database_url)
+        try:
+            return await database.read(work)
+        finally:
+            await database.close()
 
     def _add(self, service: str, name: str) -> None:
         port = self.ports[name] = free_port()
@@ -86,5 +101,10 @@ class Cluster(Deployment):
             PROXY,
             [sys.executable, "-m", "tests.cluster.proxy", str(port), *replicas],
             folder=self.folder,
-            environment={"PYTHONPATH": str(Path(__file__).parents[2])},
+            environment={"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *_python_path()])},
         )
+
+
+def _python_path() -> list[str]:
+    path = os.environ.get("PYTHONPATH")
+    return [path] if path else []

@@ -9,12 +9,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import httpx
 
 from swarming_client import Swarming
+from swarming_common.database.port import Work
 from tests.cluster.program import ORDERLY_SECONDS, Program, ProgramFailed
+
+T = TypeVar("T")
 
 START_SECONDS = 60.0
 """Longer than any start on a busy machine; a test's own time limit ends it sooner."""
@@ -38,7 +41,7 @@ class Deployment(ABC):
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         """`folder` takes logs and work folders; `settings` are variables `SWARMING_…` for all services."""
         self.folder = folder
-        self.settings = {"SWARMING_LOG_FORMAT": "text", **FAST_SETTINGS, **(settings or {})}
+        self.settings = {"SWARMING_LOG_FORMAT": "json", **FAST_SETTINGS, **(settings or {})}
         self.services: dict[str, Program] = {}
         """By name: `scheduler-1`, `frontend-2`, …; the embedded form has one, `standalone`."""
         self.bots: dict[str, Program] = {}
@@ -52,6 +55,10 @@ class Deployment(ABC):
     @abstractmethod
     def wait_ready(self, name: str) -> None:
         """Return when this service is ready to serve; raises ProgramFailed when it died or takes too long."""
+
+    @abstractmethod
+    def read(self, work: Work[T]) -> T:
+        """Run a query on its database."""
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)

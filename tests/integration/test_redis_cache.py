@@ -111,7 +111,7 @@ async def test_a_service_that_starts_while_redis_is_away_comes_up_with_it(redis_
 
 async def test_what_redis_refuses_is_not_there_but_redis_is(cache: RedisCache, redis_url: str):
     async with Redis.from_url(redis_url) as client:
-        await client.rpush(f"{PREFIX}key", "a list")  # type: ignore[misc] # redis-py mixes its two kinds of client
+        await client.rpush(f"{PREFIX}key", "a list")
 
     value = await cache.get("key")
 

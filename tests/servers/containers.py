@@ -72,17 +72,18 @@ class Container(Instance):
         self._port = free_port()
         self._management_port = free_port()
         self._container: Any = None
-        host = self._new().get_container_host_ip()
-        self.url = _URLS[kind].format(host=host, port=self._port)
         self.provided = f"a container of {kind.image}"
-        if kind is RABBITMQ:
-            self.management_url = f"http://{host}:{self._management_port}"
 
     def start(self) -> None:
         if self._container is None:
             self._container = self._new().start()
         else:
             self._container.get_wrapped_container().start()
+        # Where the run is itself in a container, the address is that of the new container, and not our port.
+        host = self._container.get_container_host_ip()
+        self.url = _URLS[self._kind].format(host=host, port=self._container.get_exposed_port(_PORTS[self._kind]))
+        if self._kind is RABBITMQ:
+            self.management_url = f"http://{host}:{self._container.get_exposed_port(MANAGEMENT_PORT)}"
 
     def kill(self) -> None:
         self._container.get_wrapped_container().kill()

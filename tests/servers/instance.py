@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 
 
 class Instance(ABC):
-    """One server; `url` tells where it will answer once it is started."""
+    """One server."""
 
     url: str
+    """Where it answers, known once `start` was called; another start may change it."""
     provided: str
     """How it was provided, for the summary of the run."""
     management_url: str | None = None

@@ -47,6 +47,10 @@ class Proxy:
         """Keep all connections open and pass nothing on until `resume`."""
         self._order("freeze")
 
+    def aim(self, server_host: str, server_port: int) -> None:
+        """Lead new connections there from now on."""
+        self._order(f"aim {server_host} {server_port}")
+
     def declared(self) -> list[tuple[str, str]]:
         """Kind ("queue", "exchange") and name of what clients declared since this was last asked."""
         return [(kind, name) for kind, name in self._order("declared")]

@@ -12,7 +12,7 @@ import struct
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 
-Command = Callable[[], Awaitable[object]]
+Command = Callable[..., Awaitable[object]]
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 # The frames of AMQP 0-9-1, see section 2.3 of its specification.
@@ -67,6 +67,10 @@ class Proxy:
         """Pass nothing on any more, with all connections left open, as a lost network does."""
         self._flowing.clear()
         return 0
+
+    async def aim(self, host: str, port: str) -> None:
+        """Lead new connections there."""
+        self._server = (host, int(port))
 
     async def declared(self) -> list[tuple[str, str]]:
         """What clients declared since this was last asked: kinds and names."""
@@ -155,13 +159,15 @@ async def serve(port: int, server: tuple[str, int], *, is_amqp: bool) -> None:
         "refuse": proxy.refuse,
         "resume": proxy.resume,
         "freeze": proxy.freeze,
+        "aim": proxy.aim,
         "declared": proxy.declared,
     }
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    while line := (await lines.readline()).decode().strip():
-        print(json.dumps(await commands[line]()), flush=True)
+    while line := (await lines.readline()).decode():
+        command, *arguments = line.split()
+        print(json.dumps(await commands[command](*arguments)), flush=True)
 
 
 if __name__ == "__main__":

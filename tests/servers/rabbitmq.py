@@ -132,8 +132,7 @@ class RabbitMQServer(Server):
 
 def _management_of(instance: Instance) -> Management | None:
     """The management API; our own broker will have it once it answers, another's may have none."""
-    assert instance.management_url is not None
-    management = Management(instance.management_url, instance.url)
+    management = Management(instance)
     if instance.is_ours or management.answers():
         return management
     management.close()

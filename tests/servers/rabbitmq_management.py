@@ -4,19 +4,15 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from tests.servers.instance import Instance
+
 
 class Management:
     """The management API of one broker, for the account in its AMQP address."""
 
-    def __init__(self, url: str, amqp_url: str) -> None:
-        account = urlsplit(amqp_url)
-        self._user = unquote(account.username or "guest")
-        self._client = httpx.Client(
-            base_url=f"{url}/api/",
-            auth=(self._user, unquote(account.password or "guest")),
-            timeout=30,
-            trust_env=False,
-        )
+    def __init__(self, broker: Instance) -> None:
+        self._broker = broker
+        self._client = httpx.Client(timeout=30, trust_env=False)
 
     def version(self) -> str:
         """The version of the broker; raises httpx.HTTPError if it does not answer."""
@@ -34,7 +30,7 @@ class Management:
         """Make a virtual host in which the account may do everything."""
         self._call("PUT", f"vhosts/{name}")
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._call("PUT", f"permissions/{name}/{quote(self._user, safe='')}", everything)
+        self._call("PUT", f"permissions/{name}/{quote(self._account[0], safe='')}", everything)
 
     def remove_vhost(self, name: str) -> None:
         """Remove a virtual host with all in it; seconds, where quorum queues are in it that have just come back."""
@@ -44,5 +40,11 @@ class Management:
         """Drop the connections to it."""
         self._client.close()
 
+    @property
+    def _account(self) -> tuple[str, str]:
+        parts = urlsplit(self._broker.url)
+        return unquote(parts.username or "guest"), unquote(parts.password or "guest")
+
     def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx.Response:
-        return self._client.request(method, path, json=body).raise_for_status()
+        url = f"{self._broker.management_url}/api/{path}"
+        return self._client.request(method, url, json=body, auth=self._account).raise_for_status()

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections.abc import Iterator
 
 import redis
 
@@ -20,7 +19,8 @@ class RedisServer(Server):
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(instance)
-        self._numbers = self._our_numbers()
+        self._numbers = itertools.cycle(self._numbers_of_this_process())
+        self._used: set[str] = set()
 
     def ask(self) -> None:
         with redis.Redis.from_url(self.direct_url, socket_timeout=10) as client:
@@ -36,25 +36,25 @@ class RedisServer(Server):
         Channels of PUBLISH are the same for all numbers: their names must be the test's own.
         """
         number = next(self._numbers)
-        with redis.Redis.from_url(addresses.inside(self.direct_url, number)) as client:
-            client.flushdb()
+        self._used.add(number)
+        self._flush(number)
         return addresses.inside(self.url, number)
 
     def restart_empty(self) -> None:
         """Kill Redis and start it with nothing stored; returns when it answers.
 
-        One at a given address is not ours: there, its connections are dropped and our database numbers emptied.
+        One at a given address is not ours: there, its connections are dropped, and what we used of it is emptied.
         """
         with self.away():
             if self._instance.is_ours:
                 self._start_empty()
                 return
-            for number in self._numbers_of_this_process():
-                with redis.Redis.from_url(addresses.inside(self.direct_url, number)) as client:
-                    client.flushdb()
+            for number in self._used:
+                self._flush(number)
 
-    def _our_numbers(self) -> Iterator[str]:
-        return itertools.cycle(self._numbers_of_this_process())
+    def _flush(self, number: str) -> None:
+        with redis.Redis.from_url(addresses.inside(self.direct_url, number)) as client:
+            client.flushdb()
 
     def _numbers_of_this_process(self) -> list[str]:
         """All of them; of a server at a given address a share, since the other workers use it too."""

@@ -23,10 +23,7 @@ class Server(ABC):
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self.direct_url = instance.url
-        """Without the proxy, for measurements; nothing is cut or refused there."""
-        instance.start()
-        wait_until_it_answers(instance, self.ask)
+        self._start()
         self._proxy = self._make_proxy(free_port(), *addresses.place(instance.url, self.default_port))
         self.url = addresses.at(instance.url, "127.0.0.1", self._proxy.port)
 
@@ -37,6 +34,11 @@ class Server(ABC):
     @abstractmethod
     def version(self) -> str:
         """The version of the server."""
+
+    @property
+    def direct_url(self) -> str:
+        """Without the proxy, for measurements; nothing is cut or refused there, but a restart may change it."""
+        return self._instance.url
 
     @property
     def described(self) -> str:
@@ -78,8 +80,7 @@ class Server(ABC):
             return
         with self.away():
             self._instance.kill()
-            self._instance.start()
-            wait_until_it_answers(self._instance, self.ask)
+            self._start_again()
 
     def close(self) -> None:
         """End what was started for it."""
@@ -93,5 +94,12 @@ class Server(ABC):
         """Kill the server and start it with nothing stored."""
         self._instance.kill()
         self._instance.wipe()
+        self._start_again()
+
+    def _start_again(self) -> None:
+        self._start()
+        self._proxy.aim(*addresses.place(self._instance.url, self.default_port))
+
+    def _start(self) -> None:
         self._instance.start()
         wait_until_it_answers(self._instance, self.ask)

@@ -86,6 +86,7 @@ async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
             write_updates,
             name="run_updates",
             one_statement=True,
+            durable=lambda update: not update.only_confirms,
             max_items=MAX_UPDATES_IN_A_COMMIT,
         ),
         events=GroupCommit(ports.database, write_bot_events, name="bot_events"),
@@ -108,6 +109,7 @@ def _poll(parts: _Parts) -> Poll:
 
 def _report(parts: _Parts) -> ReportRun:
     return ReportRun(
+        database=parts.ports.database,
         updates=parts.updates,
         bus=parts.ports.bus,
         cache=parts.ports.cache,

@@ -48,7 +48,7 @@ class Presence:
             return
         rows = [self._without_recent_state(one) for one in seen.values()]
         try:
-            await self._database.write(lambda connection: write_seen_bots(connection, rows))
+            await self._database.write(lambda connection: write_seen_bots(connection, rows), durable=False)
         except DatabaseAway:
             self._seen = seen | self._seen
             raise

@@ -11,13 +11,13 @@ from swarming_botgateway.store.bots import (
     BotFacts,
     SeenBot,
     current_session,
-    known_bots,
+    known_bot,
     shard_count,
     write_connected_bot,
     write_facts,
     write_seen_bots,
 )
-from swarming_botgateway.store.updates import Output, RunUpdate, write_updates, write_updates_portably
+from swarming_botgateway.store.updates import Output, RunUpdate, revoked_runs, write_updates, write_updates_portably
 from swarming_common.database import tables
 from swarming_common.database.migrate import migrate
 from swarming_common.database.port import Database
@@ -133,15 +133,23 @@ class BotStoreContract:
         batch = [said(confirmed_run, confirmed()), said(ended, finished(0))]
         await database.write(lambda c: write_updates(c, batch))
 
-        known = await database.read(lambda c: known_bots(c, ["bot1", "bot2", "bot3"]))
+        bot1, bot2, bot3 = [await database.read(lambda c, b=b: known_bot(c, b)) for b in ("bot1", "bot2", "bot3")]
 
-        assert known.keys() == {"bot1", "bot2"}
-        assert known["bot2"].unfinished == ()
-        assert known["bot1"].session == MINE
-        assert {one.run: (one.is_confirmed, one.confirmed_by) for one in known["bot1"].unfinished} == {
+        assert bot3 is None
+        assert bot2.unfinished == ()
+        assert bot1.session == MINE
+        assert {one.run: (one.is_confirmed, one.confirmed_by) for one in bot1.unfinished} == {
             confirmed_run: (True, MINE),
             new: (False, None),
         }
+
+    async def test_a_run_that_was_taken_back_is_told_from_one_that_was_not(self, database):
+        current, revoked = await a_run(database), await a_run(database, revoked=True)
+        asked = [(current, "bot1"), (current, "bot2"), (revoked, "bot1")]
+
+        found = await database.read(lambda c: revoked_runs(c, asked))
+
+        assert found == {(current, "bot2"), (revoked, "bot1")}
 
     async def test_a_bot_that_comes_again_keeps_when_it_was_first_seen(self, database):
         await a_bot(database, "bot1")
@@ -158,8 +166,8 @@ class BotStoreContract:
 
         await database.write(lambda c: write_facts(c, "bot1", facts))
 
-        known = await database.read(lambda c: known_bots(c, ["bot1"]))
-        assert known["bot1"].facts == facts
+        known = await database.read(lambda c: known_bot(c, "bot1"))
+        assert known.facts == facts
 
     async def test_what_was_seen_moves_only_forward(self, database):
         for bot_id in ("bot1", "bot2"):

@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 
 import httpx
 import pytest
@@ -50,7 +51,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start_frontend(tmp_path: Path, empty_database: Path) -> StartFrontend:
     @asynccontextmanager
     async def start(**settings: object) -> AsyncIterator[Frontend]:
-        (tmp_path / FILE_NAME).write_bytes(empty_database.read_bytes())
+        copyfile(empty_database, tmp_path / FILE_NAME)
         database = await open_sqlite(tmp_path)
         bus, cache = InProcessBus(), InProcessCache()
         ports = Ports(database=database, bus=bus, cache=cache)

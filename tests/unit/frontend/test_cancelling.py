@@ -11,8 +11,9 @@ from swarming_common.hints.scheduler import CommandGiven
 from swarming_common.hints.wire import Hint
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
-from swarming_frontend.usecases import cancel
-from swarming_frontend.usecases.cancel import from_rows
+from swarming_common.model.task_id import parse_task_id
+from swarming_frontend.replies import Replies
+from swarming_frontend.usecases.cancel import Cancel, CancelOutcome, CancelTask, from_rows
 from tests.unit.frontend.builders import a_new_task, a_result, a_running_task
 
 KILL = {"kill_running": True}
@@ -95,12 +96,14 @@ async def test_without_being_asked_nothing_running_is_killed(frontend, shard, ta
     assert row.arguments == {"kill_running": False}
 
 
-async def test_without_a_word_the_answer_comes_from_the_rows(frontend, task_id, monkeypatch):
-    monkeypatch.setattr(cancel, "WORD_SECONDS", 0.01)
+async def test_without_a_word_the_answer_comes_from_the_rows(frontend, task_id):
+    replies = Replies("a frontend that nobody answers")
+    cancel = Cancel(database=frontend.database, bus=frontend.bus, replies=replies, word_seconds=0.01)
+    asked = CancelTask(task_id=parse_task_id(task_id), kill_running=True, by="me")
 
-    reply = await asyncio.wait_for(frontend.post(f"task/{task_id}/cancel", KILL), 10)
+    outcome = await cancel(asked, frontend.ports.clock.now())
 
-    assert reply.json() == {"ok": True, "was_running": False}
+    assert outcome == CancelOutcome(ok=True, was_running=False)
     assert len(await commands(frontend)) == 1
 
 

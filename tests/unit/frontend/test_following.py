@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 
 from swarming_common.model.states import TaskState
@@ -36,7 +37,7 @@ def held(frontend, monkeypatch):
 
     monkeypatch.setattr(frontend.cache, "follow", watched)
 
-    async def start(path: str, **query: object) -> "asyncio.Task":
+    async def start(path: str, **query: object) -> asyncio.Task[httpx.Response]:
         request = asyncio.create_task(frontend.get(path, wait_secs=20, **query))
         await asyncio.wait_for(entered.wait(), DEADLINE)
         return request

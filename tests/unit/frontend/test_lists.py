@@ -26,7 +26,8 @@ async def test_tasks_come_newest_first_a_page_at_a_time(frontend):
     submitted = [await submit(frontend) for _ in range(5)]
     expected = sorted(submitted, reverse=True)
 
-    pages, cursor = [], {}
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
     while True:
         reply = (await frontend.get("tasks/list", limit=2, **cursor)).json()
         pages.append([one["task_id"] for one in reply["items"]])

@@ -13,9 +13,10 @@ async def task_id(frontend) -> str:
     return task_id
 
 
-async def follow(frontend, task_id: str, **query) -> tuple[list[str], dict]:
+async def follow(frontend, task_id: str, **query) -> tuple[list[str], dict[str, str]]:
     """All answers until one brings nothing, and the last."""
-    texts, offset = [], "0"
+    texts: list[str] = []
+    offset = "0"
     while True:
         answer = (await frontend.get(f"task/{task_id}/stdout", offset=offset, wait_secs=0, **query)).json()
         if not answer["output"]:

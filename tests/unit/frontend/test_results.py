@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,12 @@ async def test_a_task_that_nobody_took_in_is_pending(frontend, task_id):
 
 
 async def test_a_finished_task_shows_its_run(frontend, task_id):
-    ended = {"completed_ts": NOW + timedelta(seconds=13), "exit_code": 3, "duration": 11.25, "failure": True}
+    ended: dict[str, Any] = {
+        "completed_ts": NOW + timedelta(seconds=13),
+        "exit_code": 3,
+        "duration": 11.25,
+        "failure": True,
+    }
     await a_result(
         frontend.database,
         task_id,

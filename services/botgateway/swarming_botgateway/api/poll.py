@@ -10,7 +10,7 @@ from starlette.routing import Route
 from swarming_botgateway.api.replies import BASE, error_reply, json_reply
 from swarming_botgateway.bot_word import read_bot_word
 from swarming_botgateway.manifest import is_termination, manifest, run_id
-from swarming_botgateway.usecases.poll import Poll, PollAnswer, RestartBot, Sleep, Superseded
+from swarming_botgateway.usecases.poll import Poll, PollAnswer, RestartBot, Run, Sleep, Superseded
 from swarming_common.clock import Clock
 from swarming_common.http.body import read_json_object
 
@@ -46,7 +46,7 @@ def _reply(answer: PollAnswer, session: str | None) -> Response:
     return json_reply(_command(answer) | {"session": session})
 
 
-def _command(answer: Any) -> dict[str, Any]:
+def _command(answer: Sleep | RestartBot | Run) -> dict[str, Any]:
     if isinstance(answer, Sleep):
         return {"cmd": "sleep", "duration": answer.seconds, "quarantined": answer.is_quarantined}
     if isinstance(answer, RestartBot):

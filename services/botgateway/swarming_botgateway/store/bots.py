@@ -63,23 +63,22 @@ def shard_count(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(shard)).scalar_one() or DEFAULT_SHARD_COUNT
 
 
-def known_bots(connection: Connection, bot_ids: Collection[str]) -> dict[str, KnownBot]:
-    """The bots of these ids that have a row."""
-    found: dict[str, KnownBot] = {}
-    for row in connection.execute(_KNOWN_BOTS, {"bot_ids": list(bot_ids)}):
-        before = found.get(row.bot_id)
-        unfinished = () if row.task_id is None else (_unfinished(row),)
-        found[row.bot_id] = KnownBot(
-            session=parse_session(row.session),
-            facts=BotFacts(
-                dimensions=row.dimensions,
-                version=row.version,
-                quarantined=row.quarantined,
-                maintenance=row.maintenance,
-            ),
-            unfinished=unfinished if before is None else before.unfinished + unfinished,
-        )
-    return found
+def known_bot(connection: Connection, bot_id: str) -> KnownBot | None:
+    """What is known of a bot; None for one that has no row."""
+    rows = connection.execute(_KNOWN_BOT, {"of_bot": bot_id}).all()
+    if not rows:
+        return None
+    first = rows[0]
+    return KnownBot(
+        session=parse_session(first.session),
+        facts=BotFacts(
+            dimensions=first.dimensions,
+            version=first.version,
+            quarantined=first.quarantined,
+            maintenance=first.maintenance,
+        ),
+        unfinished=tuple(_unfinished(row) for row in rows if row.task_id is not None),
+    )
 
 
 def current_session(connection: Connection, bot_id: str) -> Session | None:
@@ -175,12 +174,11 @@ def _unfinished(row: Any) -> UnfinishedRun:
     )
 
 
-def _known_bots() -> Select[Any]:
-    bot_ids: BindParameter[str] = bindparam("bot_ids", expanding=True)
-    runs = _unfinished_runs().where(task_run.c.bot_id.in_(bot_ids)).subquery("runs")
+def _known_bot() -> Select[Any]:
+    of_bot: BindParameter[str] = bindparam("of_bot")
+    runs = _unfinished_runs().where(task_run.c.bot_id == of_bot).subquery("runs")
     return (
         select(
-            bot.c.bot_id,
             bot.c.session,
             bot.c.dimensions,
             bot.c.version,
@@ -193,9 +191,9 @@ def _known_bots() -> Select[Any]:
             runs.c.confirmed_by,
         )
         .join_from(bot, runs, runs.c.bot_id == bot.c.bot_id, isouter=True)
-        .where(bot.c.bot_id.in_(bot_ids))
+        .where(bot.c.bot_id == of_bot)
     )
 
 
-_KNOWN_BOTS = _known_bots()
-"""Built once: every poll asks this, and building it takes longer than the answer."""
+_KNOWN_BOT = _known_bot()
+"""Made once: every poll asks this, and making it takes longer than the answer."""

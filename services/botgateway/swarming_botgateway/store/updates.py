@@ -6,12 +6,13 @@ by another process of the bot. What is not current is stored nowhere; a repeated
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pydantic_core
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, Executable, bindparam, select, text
 
-from swarming_common.database.dialects import insert
+from swarming_common.database.dialects import insert_for
 from swarming_common.database.tables import run_report, task_output, task_run
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
@@ -36,6 +37,11 @@ class RunUpdate:
     session: str | None
     output: Output | None
     report: Report | None
+
+    @property
+    def only_confirms(self) -> bool:
+        """Whether it says no more than that the bot has the run, which the next update says again if need be."""
+        return self.output is None and (self.report is None or self.report.kind is ReportKind.CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,38 +70,62 @@ def write_updates(connection: Connection, updates: Sequence[RunUpdate]) -> list[
 
 def write_updates_portably(connection: Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
     """One after another, for every dialect."""
+    keep_output, keep_report = _portable_inserts(connection.dialect.name)
     verdicts = [_judge(connection, one) for one in updates]
     for one, verdict in zip(updates, verdicts, strict=True):
         if not verdict.is_current:
             continue
         key = {"task_id": one.run.task_id, "run_number": one.run.number}
         if one.output is not None:
-            row = {**key, "start": one.output.start, "content": one.output.content}
-            connection.execute(insert(connection, task_output).on_conflict_do_nothing(), row)
+            connection.execute(keep_output, {**key, "start": one.output.start, "content": one.output.content})
         if one.report is not None:
-            row = _report_row(one) | {"shard": verdict.shard}
-            connection.execute(insert(connection, run_report).on_conflict_do_nothing(), row)
+            connection.execute(keep_report, _report_row(one) | {"shard": verdict.shard})
     return verdicts
 
 
-_KEY = ("task_id", "run_number")
+def revoked_runs(connection: Connection, runs: Sequence[tuple[RunId, str]]) -> set[tuple[RunId, str]]:
+    """Those of these runs and bots that do not belong together any more.
+
+    To be asked after the commit of a run's confirmation. Whoever takes a run back commits that first and then reads
+    the reports, so at least one side sees what the other wrote (docs/decisions/0002).
+    """
+    return {(run, bot_id) for run, bot_id in runs if not _is_given_to(connection, run, bot_id)}
+
+
+def _is_given_to(connection: Connection, run: RunId, bot_id: str) -> bool:
+    row = connection.execute(_RUN, {"of_task": run.task_id, "of_number": run.number}).one_or_none()
+    return row is not None and _is_ours(row, bot_id)
+
+
+def _is_ours(run: Any, bot_id: str) -> bool:
+    return bool(run.state == TaskState.RUNNING and not run.revoked and run.bot_id == bot_id)
+
+
+@cache
+def _portable_inserts(dialect: str) -> tuple[Executable, Executable]:
+    """For output and reports. Made once: making them takes longer than running them."""
+    output, report = (insert_for(dialect, table).on_conflict_do_nothing() for table in (task_output, run_report))
+    return output, report
+
+
 _RUN = select(task_run.c.shard, task_run.c.state, task_run.c.killing, task_run.c.revoked, task_run.c.bot_id).where(
-    *(task_run.c[name] == bindparam(f"of_{name}") for name in _KEY)
+    task_run.c.task_id == bindparam("of_task"), task_run.c.run_number == bindparam("of_number")
 )
 _REPORTS = select(run_report.c.kind, run_report.c.session, run_report.c.exit_code, run_report.c.duration).where(
-    *(run_report.c[name] == bindparam(f"of_{name}") for name in (*_KEY, "bot_id"))
+    run_report.c.task_id == bindparam("of_task"),
+    run_report.c.run_number == bindparam("of_number"),
+    run_report.c.bot_id == bindparam("of_bot"),
 )
 
 
 def _judge(connection: Connection, update: RunUpdate) -> Verdict:
-    key = {"of_task_id": update.run.task_id, "of_run_number": update.run.number}
+    key = {"of_task": update.run.task_id, "of_number": update.run.number}
     run = connection.execute(_RUN, key).one_or_none()
     if run is None:
         return Verdict(is_current=False, is_repeat=False, killing=False, state=None, shard=None)
-    reports = connection.execute(_REPORTS, key | {"of_bot_id": update.bot_id}).all()
-    is_ours = run.state == TaskState.RUNNING and not run.revoked and run.bot_id == update.bot_id
+    reports = connection.execute(_REPORTS, key | {"of_bot": update.bot_id}).all()
     return Verdict(
-        is_current=is_ours and not any(_stands_against(update, report) for report in reports),
+        is_current=_is_ours(run, update.bot_id) and not any(_stands_against(update, report) for report in reports),
         is_repeat=any(_says_the_same(update, report) for report in reports),
         killing=run.killing,
         state=run.state,

@@ -12,7 +12,7 @@ from swarming_botgateway.offers import Closed, HeldPoll, Offers
 from swarming_botgateway.presence import Presence
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.settings import BotGatewaySettings
-from swarming_botgateway.store.bots import KnownBot, UnfinishedRun, known_bots, write_facts
+from swarming_botgateway.store.bots import KnownBot, UnfinishedRun, known_bot, write_facts
 from swarming_botgateway.usecases.lost_runs import lost_at_poll, tell_lost_runs, write_lost_runs
 from swarming_common.bus.port import Bus
 from swarming_common.database.port import Database
@@ -70,8 +70,8 @@ class Poll:
 
     async def __call__(self, word: BotWord, now: datetime, gone: Gone) -> PollAnswer:
         """What to answer, after `hold_seconds` at most. Raises DatabaseAway."""
-        found = await self.database.read(lambda connection: known_bots(connection, [word.bot_id]))
-        known, session = found.get(word.bot_id), word.session
+        known = await self.database.read(lambda connection: known_bot(connection, word.bot_id))
+        session = word.session
         if known is None or known.session is None or session is None or session.is_newer(known.session):
             return RestartBot("This server does not know the session; start over.")
         if known.session.is_newer(session):

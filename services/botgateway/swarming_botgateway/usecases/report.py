@@ -9,10 +9,11 @@ import structlog
 from swarming_botgateway.heard import Heard
 from swarming_botgateway.metrics import OUTPUT_BYTES, UPDATES
 from swarming_botgateway.presence import Presence
-from swarming_botgateway.store.updates import Output, RunUpdate, Verdict
+from swarming_botgateway.store.updates import Output, RunUpdate, Verdict, revoked_runs
 from swarming_common.bus.port import Bus
 from swarming_common.cache.port import Cache
 from swarming_common.database.group_commit import GroupCommit
+from swarming_common.database.port import Database
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import Report, RunReported
 from swarming_common.model.reports import ReportKind
@@ -45,6 +46,7 @@ ReportAnswer = Taken | NotItsRun
 class ReportRun:
     """Serves updates and errors of runs."""
 
+    database: Database
     updates: GroupCommit[RunUpdate, Verdict]
     bus: Bus
     cache: Cache
@@ -57,7 +59,7 @@ class ReportRun:
         """Durable once it returns. Raises DatabaseAway, and DataRejected for what the database cannot hold."""
         update = self._with_confirmation(_within_limit(update), now)
         verdict = await self.updates.submit(update)
-        if not verdict.is_accepted or verdict.shard is None:
+        if not verdict.is_accepted or verdict.shard is None or await self._was_taken_back(update):
             UPDATES.labels("refused").inc()
             log.info("update_refused", run_id=str(update.run), bot_id=update.bot_id, state=verdict.state)
             return NotItsRun()
@@ -69,6 +71,13 @@ class ReportRun:
         if update.report is not None or (update.run, update.bot_id) in self.confirmed:
             return update
         return replace(update, report=Report(kind=ReportKind.CONFIRMED, created_ts=now))
+
+    async def _was_taken_back(self, update: RunUpdate) -> bool:
+        """Look again after a confirmation, where the run may have been revoked while it was being written."""
+        if update.report is None or update.report.kind is not ReportKind.CONFIRMED or self.database.dialect == "sqlite":
+            return False  # on SQLite commits come one after another, and the one that wrote this has looked
+        key = (update.run, update.bot_id)
+        return key in await self.database.read(lambda connection: revoked_runs(connection, [key]))
 
     def _tell(self, update: RunUpdate, shard: int) -> None:
         if update.report is not None:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from pydantic import AwareDatetime
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
 
 from swarming_common.database.tables import task_request, task_result
 from swarming_common.model.states import TaskState
@@ -87,7 +87,8 @@ def list_tasks(
     else:
         query = query.order_by(moment.desc(), task_id.desc())
         if after is not None:
-            query = query.where(tuple_(moment, task_id) < tuple_(after.moment, after.task_id))
+            is_later = and_(moment == after.moment, task_id < after.task_id)
+            query = query.where(or_(moment < after.moment, is_later))
     found = read_standings(connection, query.limit(limit + 1))
     if len(found) <= limit:
         return found, None

@@ -27,7 +27,9 @@ CONFIRM_SECONDS = 10.0
 """A broker that is low on memory or disk confirms nothing; publishers try again, from the rows."""
 
 CLOSE_SECONDS = 3.0
-"""The library waits up to 2 s for a broker to agree."""
+"""The library itself waits 2 s for a broker to agree, and must not be disturbed in that."""
+
+CLOSE_CHANNEL_SECONDS = 0.5
 
 TRANSIENT = spec.Basic.Properties(
     delivery_mode=1, message_id="-"
@@ -58,7 +60,7 @@ class Session:
             try:
                 consuming = await _connect(url, "swarming: reads")
             except BaseException:
-                await _close(publishing)
+                await _close(publishing, CLOSE_SECONDS)
                 raise
         session = cls(publishing, consuming)
         try:
@@ -130,11 +132,11 @@ class Session:
         """Disconnect; what was sent before arrives. Repeats safely."""
         self.lose("closed")
         await self._close_channels()  # the broker answers when it has taken all that was sent there
-        await asyncio.gather(_close(self._publishing), _close(self._consuming))
+        await asyncio.gather(*(_close(one, CLOSE_SECONDS) for one in (self._publishing, self._consuming)))
         await self._close_channels()  # lets the library's last callbacks run, if that was not possible before
 
     async def _close_channels(self) -> None:
-        await asyncio.gather(*(_close(channel) for channel in self._channels.values()))
+        await asyncio.gather(*(_close(channel, CLOSE_CHANNEL_SECONDS) for channel in self._channels.values()))
 
     async def _prepare(self) -> None:
         self.mailbox_channel, self.mailbox_underlay = await self.open_reading_channel()
@@ -188,10 +190,10 @@ async def _connect(url: str, name: str) -> AbstractConnection:
     )
 
 
-async def _close(closable: AbstractConnection | AbstractChannel) -> None:
+async def _close(closable: AbstractConnection | AbstractChannel, seconds: float) -> None:
     try:
         with translated():
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(seconds):
                 await closable.close()
     except BusAway:
         pass  # it is closed, and nobody cares how
