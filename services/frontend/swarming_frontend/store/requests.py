@@ -16,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     select,
     text,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -232,41 +231,30 @@ def _write_in_one_statement(
 def _write_portably(
     connection: Connection, items: Sequence[NewRequest], rows: Sequence[dict[str, Any]]
 ) -> list[WriteOutcome]:
-    nonces = _nonces(connection, items)
-    firsts = _firsts(connection, items)
-    outcomes: list[WriteOutcome] = []
-    new_rows: list[Mapping[str, Any]] = []
-    new_submissions: list[Mapping[str, Any]] = []
-    for item, row in zip(items, rows, strict=True):
-        key = (item.caller, item.request_uuid)
-        is_new = item.task_id not in nonces and key not in firsts
-        outcomes.append(_outcome(item, is_written=is_new, nonce=nonces.get(item.task_id), first=firsts.get(key)))
-        if is_new:
-            nonces[item.task_id] = item.nonce
-            new_rows.append(row)
-            if item.request_uuid is not None:
-                firsts[key] = item.task_id
-                new_submissions.append(_submission(item))
-    if new_rows:
-        connection.execute(task_request.insert(), new_rows)
-    if new_submissions:
-        connection.execute(submission.insert(), new_submissions)
-    return outcomes
+    return [_write_one(connection, item, row) for item, row in zip(items, rows, strict=True)]
 
 
-def _nonces(connection: Connection, items: Sequence[NewRequest]) -> dict[int, int]:
-    columns = task_request.c
-    query = select(columns.task_id, columns.nonce).where(columns.task_id.in_([one.task_id for one in items]))
-    return {row.task_id: row.nonce for row in connection.execute(query)}
+# Made once: making a statement takes longer than running it.
+_NONCE = select(task_request.c.nonce).where(task_request.c.task_id == bindparam("of_task"))
+_FIRST = select(submission.c.task_id).where(
+    submission.c.caller == bindparam("of_caller"), submission.c.request_uuid == bindparam("of_uuid")
+)
+_INSERT_REQUEST = task_request.insert()
+_INSERT_SUBMISSION = submission.insert()
 
 
-def _firsts(connection: Connection, items: Sequence[NewRequest]) -> dict[tuple[str, str | None], int]:
-    keys = [(one.caller, one.request_uuid) for one in items if one.request_uuid is not None]
-    if not keys:
-        return {}
-    columns = submission.c
-    query = select(submission).where(tuple_(columns.caller, columns.request_uuid).in_(keys))
-    return {(row.caller, row.request_uuid): row.task_id for row in connection.execute(query)}
+def _write_one(connection: Connection, item: NewRequest, row: Mapping[str, Any]) -> WriteOutcome:
+    nonce = connection.execute(_NONCE, {"of_task": item.task_id}).scalar_one_or_none()
+    first = None
+    if item.request_uuid is not None:
+        key = {"of_caller": item.caller, "of_uuid": item.request_uuid}
+        first = connection.execute(_FIRST, key).scalar_one_or_none()
+    is_new = nonce is None and first is None
+    if is_new:
+        connection.execute(_INSERT_REQUEST, row)
+        if item.request_uuid is not None:
+            connection.execute(_INSERT_SUBMISSION, _submission(item))
+    return _outcome(item, is_written=is_new, nonce=nonce, first=first)
 
 
 def _submission(item: NewRequest) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, func, select
 
 from swarming_common.database.tables import task_request, task_result, task_run
 from swarming_common.model.states import TaskState
@@ -77,6 +77,20 @@ def standing_query() -> Select[Any]:
     )
 
 
+# Made once: followers ask these again and again, and making a statement takes longer than running it.
+_STANDING_OF_TASK = standing_query().where(_request.task_id == bindparam("of_task"))
+_COSTS_OF_TASK = (
+    select(_run.cost_usd)
+    .where(_run.task_id == bindparam("of_task"), _run.cost_usd.is_not(None))
+    .order_by(_run.run_number)
+)
+_STATE_AND_RUN = (
+    select(state_of_task, _result.run_number)
+    .select_from(task_request.outerjoin(task_result, _result.task_id == _request.task_id))
+    .where(_request.task_id == bindparam("of_task"))
+)
+
+
 def read_standings(connection: Connection, query: Select[Any]) -> list[Standing]:
     """What a narrowed standing_query finds, in its order, with the costs of all runs."""
     rows = connection.execute(query).all()
@@ -86,8 +100,11 @@ def read_standings(connection: Connection, query: Select[Any]) -> list[Standing]
 
 def standing_of_task(connection: Connection, task_id: TaskId) -> Standing | None:
     """A task as it stands, None for an unknown one."""
-    found = read_standings(connection, standing_query().where(_request.task_id == task_id))
-    return found[0] if found else None
+    row = connection.execute(_STANDING_OF_TASK, {"of_task": task_id}).one_or_none()
+    if row is None:
+        return None
+    costs = connection.execute(_COSTS_OF_TASK, {"of_task": task_id}).scalars().all()
+    return _task(row._mapping, tuple(costs))
 
 
 def standing_of_run(connection: Connection, task_id: TaskId, run_number: int) -> Standing | None:
@@ -109,12 +126,7 @@ def standing_of_run(connection: Connection, task_id: TaskId, run_number: int) ->
 
 def state_and_run(connection: Connection, task_id: TaskId) -> tuple[TaskState, int | None] | None:
     """A task's state and its current or last run's number, None for an unknown task."""
-    query = (
-        select(state_of_task, _result.run_number)
-        .select_from(task_request.outerjoin(task_result, _result.task_id == _request.task_id))
-        .where(_request.task_id == task_id)
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_STATE_AND_RUN, {"of_task": task_id}).one_or_none()
     return None if row is None else (TaskState(row[0]), row[1])
 
 

@@ -77,7 +77,7 @@ class RabbitMQBus:
 
     async def close(self) -> None:
         """See the port."""
-        await asyncio.gather(*(member.close() for member in tuple(self._link.members)))
+        await asyncio.gather(*(member.finish() for member in tuple(self._link.members)))
         self._is_closed = True
         session = self._link.session
         if session is not None:

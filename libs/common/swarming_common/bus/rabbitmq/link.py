@@ -25,8 +25,8 @@ class Member(Protocol):
     def detach(self) -> None:
         """The session is lost."""
 
-    async def close(self) -> None:
-        """Remove from the broker what is there for this process only, and leave."""
+    async def finish(self) -> None:
+        """End what is in hand and begin nothing more; the connection is about to be closed."""
 
 
 class Link:
@@ -40,6 +40,7 @@ class Link:
         self._changing = asyncio.Lock()
         self._was_tried = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self.session: Session | None = None
         self.on_reconnect: list[Callable[[], None]] = []
 
@@ -53,6 +54,8 @@ class Link:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
+        if self._closing is not None:
+            await self._closing
 
     async def join(self, member: Member) -> None:
         """Attach this member now, and in each later session; while the broker is away only the latter."""
@@ -109,7 +112,7 @@ class Link:
                 self.session = session
         except BaseException:
             self._detach()
-            await session.close()
+            await self._end(session)
             raise
         return session
 
@@ -124,7 +127,12 @@ class Link:
             self._detach()
             serving.cancel()
             await asyncio.wait([serving])
-            await session.close()
+            await self._end(session)
+
+    async def _end(self, session: Session) -> None:
+        # Cancelled in the middle of it, the client library leaves sockets and tasks behind.
+        self._closing = asyncio.create_task(session.close(), name="rabbitmq closing")
+        await asyncio.shield(self._closing)
 
     async def _serve_until_lost(self, session: Session) -> None:
         try:

@@ -37,9 +37,13 @@ class RabbitMQMailbox:
 
     async def close(self) -> None:
         """See the port."""
-        self._is_closed = True
+        await self.finish()
         self._link.leave(self)
         await self._link.change(self._delete)
+
+    async def finish(self) -> None:
+        """Read nothing more."""
+        self._is_closed = True
 
     async def attach(self, session: Session) -> None:
         """Make the queue with all its bindings, and read it."""

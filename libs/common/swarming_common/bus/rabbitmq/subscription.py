@@ -60,15 +60,20 @@ class RabbitMQSubscription:
             self._reading.stop()
             self._reading = None
 
+    async def finish(self) -> None:
+        """Begin no further batch, and wait for the one in hand."""
+        self._is_closed = True
+        self.detach()
+        if self._readings:
+            await asyncio.wait([reading.ended for reading in self._readings])
+
     async def close(self) -> None:
         """See the port."""
         self._is_closed = True
         self._link.leave(self)
-        reading = self._reading
         await self._link.change(self._cancel)
-        self.detach()
-        if self._readings:
-            await asyncio.wait([reading.ended for reading in self._readings])
+        reading = self._reading
+        await self.finish()
         if reading is not None:
             await self._link.change(reading.close)
 
