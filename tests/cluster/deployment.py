@@ -87,7 +87,7 @@ class Deployment(ABC):
                 one.signal(signal.SIGCONT)
                 one.signal(signal.SIGTERM)
             for one in running:
-                one.stop()
+                one.wait_or_kill()
 
     def start_bots(self, count: int = 1, *, name: str = "bot", dimensions: Mapping[str, str] | None = None) -> Program:
         """So many bots in one process: `name` is the only one's id, several are `name-1`, `name-2`, ….

@@ -71,15 +71,12 @@ class Program:
         self.signal(signal.SIGKILL)
         self.wait(ORDERLY_SECONDS)
 
-    def stop(self, seconds: float = ORDERLY_SECONDS) -> bool:
-        """Ask it to end, by SIGTERM, and kill it when that takes too long; whether it ended by itself."""
-        self.signal(signal.SIGTERM)
+    def wait_or_kill(self, seconds: float = ORDERLY_SECONDS) -> None:
+        """Wait until it has ended, and kill it when that takes too long."""
         try:
             self.wait(seconds)
         except ProgramFailed:
             self.kill()
-            return False
-        return True
 
     def wait(self, seconds: float) -> int | None:
         """Wait until it has ended; its exit status. Raises ProgramFailed when that takes too long."""

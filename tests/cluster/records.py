@@ -22,10 +22,9 @@ _ENDS = {
     TaskState.EXPIRED: "expired",
     TaskState.NO_RESOURCE: "no_resource",
 }
-_RUN = "assigned (requeued|retried) "
-_LIFE = re.compile(
-    f"queued ({_RUN})*(assigned (completed|timed_out|killed|bot_died|client_error|canceled)|canceled|expired|no_resource)"
-)
+_LOST_RUN = "assigned (requeued|retried) "
+_ENDED_RUN = "assigned (completed|timed_out|killed|bot_died|client_error|canceled)"
+_LIFE = re.compile(f"queued ({_LOST_RUN})*({_ENDED_RUN}|canceled|expired|no_resource)")
 
 
 class Told(Protocol):
@@ -64,8 +63,8 @@ def event_rows(connection: Connection) -> Sequence[Any]:
 def counted(connection: Connection) -> dict[str, int]:
     """How many events of each name the statistics have counted."""
     counts: dict[str, int] = defaultdict(int)
-    for row in connection.execute(select(stats_minute.c.event, stats_minute.c["count"])):
-        counts[row.event] += row.count
+    for event, count in connection.execute(select(stats_minute.c.event, stats_minute.c["count"])):
+        counts[event] += count
     return dict(counts)
 
 

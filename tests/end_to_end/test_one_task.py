@@ -43,9 +43,11 @@ def test_output_is_seen_while_the_task_runs(swarming: Deployment, tmp_path):
 
 
 def test_ctrl_c_kills_the_task(swarming: Deployment):
-    process = swarming.command("run", "--", "sh", "-c", "echo $SWARMING_TASK_ID; exec sleep 60")
-    run_id = _next_line(process).strip()
+    # A bot that has nothing to report speaks every 10 s, and only then hears that it must stop; so this one talks.
+    script = "echo $SWARMING_TASK_ID; while echo busy; do sleep 0.1; done"
 
+    process = swarming.command("run", "--", "sh", "-c", script)
+    run_id = _next_line(process).strip()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=SOON)
 

@@ -52,4 +52,5 @@ def _run(command: Sequence[str], *, may_fail: bool = False) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode and not may_fail:  # an update that failed in part may have been enough
-        raise ServerMissing(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        last_lines = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise ServerMissing(f"{' '.join(command)} failed:\n{last_lines}")

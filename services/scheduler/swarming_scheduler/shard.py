@@ -1,6 +1,5 @@
 """Owns one shard: feeds its memory with what arrives, and carries out what is decided."""
 
-import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -107,21 +106,24 @@ class Shard:
 
     async def read_feeds(self) -> None:
         """Find what no hint told: requests first, then what concerns tasks that are here."""
-        now = self._ports.clock.now
-        async for rows in self._requests.read(self._ports.database):
-            for row in rows:
-                request = TaskRequest.model_validate(row.request)
-                take_in(self.state, TaskId(row.task_id), row.created_ts, request, now())
-            self._wake_commit()
-            await asyncio.sleep(0)
+        await self._read_requests()
         async for rows in self._reports.read(self._ports.database):
+            now = self._ports.clock.now()
             for row in rows:
-                take_report(self.state, row.task_id, row.run_number, row.bot_id, store.report_from(row), now())
+                take_report(self.state, row.task_id, row.run_number, row.bot_id, store.report_from(row), now)
         async for rows in self._commands.read(self._ports.database):
             for row in rows:
                 self._act_on(row)
         self.note_cursors()
         self._wake_commit()
+
+    async def _read_requests(self) -> None:
+        async for rows in self._requests.read(self._ports.database):
+            now = self._ports.clock.now()
+            for row in rows:
+                request = TaskRequest.model_validate(row.request)
+                take_in(self.state, TaskId(row.task_id), row.created_ts, request, now)
+            self._wake_commit()
 
     def note_cursors(self) -> None:
         """Have the next commit store how far this shard has come."""
@@ -149,6 +151,8 @@ class Shard:
     async def _look_up_command(self, command_id: str) -> None:
         row = await self._ports.database.read(lambda c: store.command_by_id(c, command_id))
         if row is not None:
+            if row.task_id not in self.state.tasks:  # perhaps only because the hint of its submission was lost
+                await self._read_requests()
             self._act_on(row)
             self._wake_commit()
 

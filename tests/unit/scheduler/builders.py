@@ -1,8 +1,10 @@
 """Builders for a shard's memory; they hide what does not matter to a test."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from swarming_common.hints.gateway import RunAssigned
 from swarming_common.hints.scheduler import Offer, Report
@@ -50,7 +52,8 @@ class World:
     requests: dict[TaskId, TaskRequest] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     sent: list[RunAssigned] = field(default_factory=list)
-    _numbers: count = field(default_factory=lambda: count(1))
+    revoked: list[tuple[LiveTask, LiveRun]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def submit(self, request: TaskRequest | None = None) -> LiveTask:
         request = request or a_request()
@@ -79,8 +82,8 @@ class World:
         assert task.run is not None
         return task, task.run
 
-    def report(self, run: LiveRun, kind: ReportKind = ReportKind.FINISHED, **facts: object) -> None:
-        report = Report(kind=kind, created_ts=self.now, **facts)  # type: ignore[arg-type]
+    def report(self, run: LiveRun, kind: ReportKind = ReportKind.FINISHED, **facts: Any) -> None:
+        report = Report(kind=kind, created_ts=self.now, **facts)
         take_report(self.state, run.run_id.task_id, run.run_id.number, run.bot_id, report, self.now)
         self.commit()
 
@@ -91,8 +94,6 @@ class World:
             settle_revoked(self.state, task, run, reports, self.now)
         self.revoked = []
         self.commit()
-
-    revoked: list[tuple[LiveTask, LiveRun]] = field(default_factory=list)
 
     def commit(self) -> None:
         changes, self.state.changes = self.state.changes, Changes()

@@ -34,7 +34,10 @@ def encode(hints: Sequence[Hint]) -> bytes:
 def decode(body: bytes) -> list[Hint]:
     """The hints of a message. Raises UnreadableHint, with the reason."""
     try:
-        return [Hint.kinds[kind].model_validate(fields) for kind, fields in pydantic_core.from_json(body)]
+        pack: list[tuple[str, object]] = pydantic_core.from_json(body)
+        if not isinstance(pack, list):
+            raise UnreadableHint("expected a list of hints")
+        return [Hint.kinds[kind].model_validate(fields) for kind, fields in pack]
     except KeyError as error:
         raise UnreadableHint(f"unknown hint {error.args[0]!r}") from error
     except (ValidationError, ValueError, TypeError) as error:

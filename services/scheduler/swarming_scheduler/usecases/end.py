@@ -34,7 +34,7 @@ def end_run(state: ShardState, task: LiveTask, run: LiveRun, final: TaskState, n
     """The run is over, and the task with it; the bot is free."""
     close_run(state, task, run, final, now)
     end_task(state, task, final, now)
-    free_bot(state, run.bot_id, now)
+    free_bot(state, run, now)
 
 
 def end_task(state: ShardState, task: LiveTask, final: TaskState, now: datetime) -> None:
@@ -77,7 +77,7 @@ def requeue(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> N
         state.tell(task, fact, now)
         state.watch_expiration(task, now)
         enqueue(state, task, now)
-    free_bot(state, run.bot_id, now)
+    free_bot(state, run, now)
 
 
 def close_run(state: ShardState, task: LiveTask, run: LiveRun, final: TaskState, now: datetime) -> None:
@@ -91,12 +91,13 @@ def close_run(state: ShardState, task: LiveTask, run: LiveRun, final: TaskState,
     state.changes.runs[run.run_id] = run
 
 
-def free_bot(state: ShardState, bot_id: str, now: datetime) -> None:
-    """The bot has no run any more; it may have offered itself again already."""
-    bot = state.bots[bot_id]
-    bot.run = None
-    seek_work(state, bot, now)
-    state.forget_if_gone(bot)
+def free_bot(state: ShardState, run: LiveRun, now: datetime) -> None:
+    """The run's bot has no run any more; it may have offered itself again already."""
+    bot = state.bots.get(run.bot_id)
+    if bot is not None and bot.run is run:
+        bot.run = None
+        seek_work(state, bot, now)
+        state.forget_if_gone(bot)
 
 
 def _retry(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: datetime) -> None:
@@ -108,7 +109,7 @@ def _retry(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: da
     state.tell(task, fact, now)
     state.watch_expiration(task, now)
     enqueue(state, task, now)
-    free_bot(state, run.bot_id, now)
+    free_bot(state, run, now)
 
 
 def _fact(task: LiveTask, final: TaskState) -> Event:

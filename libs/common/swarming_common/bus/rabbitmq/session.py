@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.connection import make_url
 from aiormq import spec
 from aiormq.channel import Channel as UnderlayChannel
 from aiormq.exceptions import AMQPError
@@ -182,12 +183,16 @@ def translated() -> Iterator[None]:
 
 
 async def _connect(url: str, name: str) -> AbstractConnection:
-    return await aio_pika.connect(
-        url,
-        timeout=CONNECT_SECONDS,
-        heartbeat=HEARTBEAT_SECONDS,
-        client_properties={"connection_name": name},
+    connection = aio_pika.Connection(
+        make_url(url, heartbeat=HEARTBEAT_SECONDS), client_properties={"connection_name": name}
     )
+    try:
+        await connection.connect(timeout=CONNECT_SECONDS)
+    except BaseException:
+        # Else its finalizer would try to, at any time and in any thread.
+        await _close(connection, CLOSE_SECONDS)
+        raise
+    return connection
 
 
 async def _close(closable: AbstractConnection | AbstractChannel, seconds: float) -> None:
