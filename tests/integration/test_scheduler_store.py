@@ -1,0 +1,152 @@
+"""The scheduler's one write in both its forms, on every database: they must do the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from swarming_common.database.migrate import migrate
+from swarming_common.database.port import Database
+from swarming_common.database.postgres import open_postgres
+from swarming_common.database.sqlite import open_sqlite, sqlite_url
+from swarming_common.database.tables import shard, task_event, task_request, task_result, task_run
+from swarming_common.model.reports import ReportKind
+from swarming_scheduler.changes import Changes, Cursors
+from swarming_scheduler.rows import EventNumbers, freeze
+from swarming_scheduler.store import Batch, LostOwnership, write_batch, write_portably
+from tests.unit.scheduler.builders import BEGINNING, World, a_request
+
+Write = Callable[[Connection, Batch], Any]
+
+
+class Stored(World):
+    """A shard's memory whose commits are batches to write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = EventNumbers(0)
+        self.batches: list[Batch] = []
+
+    def commit(self) -> None:
+        if self.state.changes:
+            changes, self.state.changes = self.state.changes, Changes()
+            self.batches.append(freeze([(self.state, changes, self.numbers)]))
+
+
+class StoreContract:
+    """Subclasses supply the fixtures `database`, migrated, and `write`."""
+
+    async def test_what_was_decided_is_in_the_tables(self, database: Database, write: Write):
+        world = Stored()
+        task, run = world.running("bot1", a_request(priority=7))
+        world.report(run, ReportKind.FINISHED, exit_code=3, duration=1.5, cost_usd=0.25, details={"bot_overhead": 1})
+        pending = world.submit()
+        world.state.changes.cursors = [Cursors(7, 1, 2, 3, 4, 5)]
+        world.commit()
+
+        for batch in world.batches:
+            await database.write(lambda c, batch=batch: write(c, batch), one_statement=True)  # type: ignore[misc]
+
+        results = {row.task_id: row for row in await rows(database, task_result)}
+        [stored_run] = await rows(database, task_run)
+        events = await rows(database, task_event)
+        [cursors] = [row for row in await rows(database, shard) if row.shard == 7]
+        ended = results[task.task_id]
+        assert (ended.state, ended.exit_code, ended.duration, ended.failure, ended.priority) == (112, 3, 1.5, True, 7)
+        assert ended.completed_ts == BEGINNING
+        assert results[pending.task_id].state == 32
+        assert (stored_run.bot_id, stored_run.cost_usd, stored_run.details) == ("bot1", 0.25, {"bot_overhead": 1})
+        assert stored_run.bot_dimensions == {"id": ["bot1"], "pool": ["default"]}
+        assert sorted((row.seq, row.name) for row in events) == [
+            (1, "task.queued"),
+            (2, "task.assigned"),
+            (3, "task.completed"),
+            (4, "task.queued"),
+        ]
+        assert (cursors.request_cursor, cursors.command_cursor, cursors.report_cursor) == (1, 2, 3)
+
+    async def test_an_assignment_brings_the_request_with_its_secret(self, database: Database, write: Write):
+        world = Stored()
+        world.offer("bot1")
+        task = world.submit()
+        row = {
+            "task_id": task.task_id,
+            "nonce": 1,
+            "shard": 7,
+            "created_ts": BEGINNING,
+            "expiration_ts": BEGINNING,
+            "name": "x",
+            "priority": 1,
+            "user": "",
+            "tags": [],
+            "request": {"name": "ü"},
+            "secret_bytes": b"\0secret",
+        }
+        await database.write(lambda c: c.execute(task_request.insert(), row) and None)
+
+        [batch] = world.batches
+        found = await database.write(lambda c: write(c, batch), one_statement=True)
+
+        requests = found if isinstance(found, dict) else found[1]
+        assert requests[task.task_id].request == {"name": "ü"}
+        assert requests[task.task_id].secret_bytes == b"\0secret"
+
+    async def test_a_final_state_is_never_changed(self, database: Database, write: Write):
+        world = Stored()
+        _, run = world.running("bot1")
+        world.report(run, ReportKind.FINISHED, exit_code=0, duration=1.0)
+        first, second, last = world.batches
+        for batch in (first, second, last):
+            await database.write(lambda c, batch=batch: write(c, batch), one_statement=True)  # type: ignore[misc]
+
+        again = Batch(results=first.results)
+        with pytest.raises(LostOwnership):
+            await database.write(lambda c: write_batch(c, again), one_statement=True)
+
+        [row] = await rows(database, task_result)
+        assert row.state == 112
+
+
+class OnSqlite:
+    @pytest.fixture
+    async def database(self, tmp_path: Path) -> AsyncIterator[Database]:
+        await asyncio.to_thread(migrate, sqlite_url(tmp_path))
+        database = await open_sqlite(tmp_path)
+        yield database
+        await database.close()
+
+
+class OnPostgres:
+    @pytest.fixture
+    async def database(self, postgres_database: str) -> AsyncIterator[Database]:
+        await asyncio.to_thread(migrate, postgres_database)
+        database = await open_postgres(postgres_database)
+        yield database
+        await database.close()
+
+
+class TestOnSqlite(OnSqlite, StoreContract):
+    @pytest.fixture
+    def write(self) -> Write:
+        return write_batch
+
+
+@pytest.mark.real("postgres")
+class TestInOneStatement(OnPostgres, StoreContract):
+    @pytest.fixture
+    def write(self) -> Write:
+        return write_batch
+
+
+@pytest.mark.real("postgres")
+class TestPortablyOnPostgres(OnPostgres, StoreContract):
+    @pytest.fixture
+    def write(self) -> Write:
+        return write_portably
+
+
+async def rows(database: Database, table: Any) -> Any:
+    return await database.read(lambda c: c.execute(select(table)).all())
