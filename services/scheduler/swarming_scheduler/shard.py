@@ -29,7 +29,7 @@ from swarming_scheduler.state import LiveRun, LiveTask, ShardState
 from swarming_scheduler.takeover import load_live_tasks
 from swarming_scheduler.usecases.cancel import cancel
 from swarming_scheduler.usecases.expire import expire
-from swarming_scheduler.usecases.hand_out import resend_unconfirmed, revoke_silent, settle_revoked
+from swarming_scheduler.usecases.hand_out import listen_anew, resend_unconfirmed, revoke_silent, settle_revoked
 from swarming_scheduler.usecases.report import take_report
 from swarming_scheduler.usecases.take_in import take_in
 
@@ -101,6 +101,7 @@ class Shard:
 
     def on_bus_back(self) -> None:
         """Hints were lost meanwhile: read the tables, and let the gateways compare notes."""
+        listen_anew(self.state, self._ports.clock.now())
         self._relay.wake()
         self._background.start(self.read_feeds(), f"feeds:{self.number}")
 
@@ -184,7 +185,8 @@ class Shard:
         now = self._ports.clock.now()
         expire(self.state, now)
         resend_unconfirmed(self.state, now)
-        revoke_silent(self.state, now)
+        if self._ports.bus.connected:  # else no bot can be heard, and its silence means nothing
+            revoke_silent(self.state, now)
         if self.state.changes:
             self._wake_commit()
 

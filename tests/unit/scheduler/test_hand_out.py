@@ -3,7 +3,7 @@
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_scheduler.usecases.cancel import cancel
-from swarming_scheduler.usecases.hand_out import decline, resend_unconfirmed, revoke_silent
+from swarming_scheduler.usecases.hand_out import decline, listen_anew, resend_unconfirmed, revoke_silent
 from swarming_scheduler.usecases.offer import take_all_offers, take_offer, withdraw_offer
 from swarming_scheduler.usecases.report import hear_of_run
 from swarming_scheduler.usecases.take_in import take_in
@@ -210,6 +210,18 @@ def test_a_bot_that_is_heard_is_not_silent(world: World):
     world.report(run, ReportKind.CONFIRMED)
     world.pass_time(60)
     hear_of_run(world.state, task.task_id, 1, world.now)
+
+    world.pass_time(60)
+    revoke_silent(world.state, world.now)
+
+    assert run.revoking is None
+
+
+def test_silence_while_nobody_could_listen_does_not_count(world: World):
+    _, run = world.running("bot1", a_request(tolerance=60))
+    world.report(run, ReportKind.CONFIRMED)
+    world.pass_time(600)  # the message bus is away
+    listen_anew(world.state, world.now)
 
     world.pass_time(60)
     revoke_silent(world.state, world.now)

@@ -80,6 +80,13 @@ def revoke_silent(state: ShardState, now: datetime) -> None:
             revoke(state, task, run, Revoking.SILENT)
 
 
+def listen_anew(state: ShardState, now: datetime) -> None:
+    """Nobody could be heard until now, so silence begins now: it counts only while somebody listens."""
+    for bot in state.bots.values():
+        if bot.run is not None:
+            bot.run.last_heard = now
+
+
 def revoke(state: ShardState, task: LiveTask, run: LiveRun, why: Revoking) -> None:
     """The first step: from the next commit on, no gateway takes an update for this run."""
     run.revoking = why

@@ -32,9 +32,8 @@ CLOSE_SECONDS = 3.0
 
 CLOSE_CHANNEL_SECONDS = 0.5
 
-TRANSIENT = spec.Basic.Properties(
-    delivery_mode=1, message_id="-"
-)  # an id of our own saves drawing a random one for each
+TRANSIENT = spec.Basic.Properties(delivery_mode=1, message_id="-")
+"""The id saves the library from drawing a random one for each message."""
 
 # They report each failed attempt as an error, at length; the link logs it once, as `bus_away`.
 logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
