@@ -32,7 +32,7 @@ types: $(SETUP)
 	$(BIN)/mypy
 
 unit: $(SETUP)
-	$(BIN)/pytest -m "not real" tests/unit tests/contract
+	$(BIN)/pytest --numprocesses=2 -m "not real" tests/unit tests/contract
 
 format: $(SETUP)
 	$(BIN)/ruff format --check

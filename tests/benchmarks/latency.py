@@ -21,6 +21,7 @@ from swarming_client import NewTask
 from tests.benchmarks.yardstick import Yardstick, measure, ms, percentile
 from tests.cluster.cluster import Cluster
 from tests.cluster.standalone import Standalone
+from tests.servers.collection import open_servers
 
 REPORT = Path("build/bench/latency.json")
 PAUSE_SECONDS = 0.1
@@ -70,12 +71,14 @@ def _embedded() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _distributed() -> Iterator[str]:
-    from tests.servers.sources import open_servers
-
-    with open_servers() as servers, tempfile.TemporaryDirectory(prefix="swarming-bench-") as folder:
+    with (
+        open_servers() as servers,
+        servers.postgres.database() as database,
+        tempfile.TemporaryDirectory(prefix="swarming-bench-") as folder,
+    ):
         cluster = Cluster(
             Path(folder),
-            database_url=servers.postgres.fresh_database(),
+            database_url=database,
             bus_url=servers.rabbitmq.url,
             cache_url=servers.redis.url,
         )

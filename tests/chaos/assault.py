@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.cluster import Cluster
+from tests.cluster import Deployment
 from tests.cluster.workload import Journal
 from tests.servers import Servers
 
@@ -13,14 +13,15 @@ DOWN_SECONDS = 1.0
 """How long a killed service stays away; its supervisor needs a moment too."""
 
 BUSY_SECONDS = 15.0
+PROGRESS_SECONDS = 30.0
+"""After a restart it takes two or three."""
 
 
 @dataclass
 class Assault:
-    """Kills and restarts, one after the other; `deeds` tells what and when."""
+    """Kills of services and bots, one after the other; `deeds` tells what and when."""
 
-    cluster: Cluster
-    servers: Servers
+    deployment: Deployment
     journal: Journal
     deeds: list[str] = field(default_factory=list)
     killed_bots: set[str] = field(default_factory=set)
@@ -28,38 +29,32 @@ class Assault:
 
     def kill_service(self, name: str) -> None:
         """kill -9, and start it again after a moment."""
-        with self._deed(f"kill -9 {name}, start it again"):
-            self.cluster.services[name].kill()
+        with self.deed(f"kill -9 {name}, start it again"):
+            self.deployment.services[name].kill()
             time.sleep(DOWN_SECONDS)
-            self.cluster.restart(name)
+            self.deployment.restart(name)
 
     def kill_bot(self, name: str, *, comes_back: bool) -> None:
         """kill -9 while it runs a task, if that can be had; its process runs on without it."""
         is_busy = self._wait_until_busy(name)
-        with self._deed(f"kill -9 {name} ({'busy' if is_busy else 'idle'}), {'' if comes_back else 'do not '}start it"):
+        with self.deed(f"kill -9 {name} ({'busy' if is_busy else 'idle'}), {'' if comes_back else 'do not '}start it"):
             self.killed_bots.add(name)
-            self.cluster.bots[name].kill()
+            self.deployment.bots[name].kill()
             if comes_back:
                 time.sleep(DOWN_SECONDS)
-                self.cluster.bots[name].start()
+                self.deployment.bots[name].start()
 
-    def empty_rabbitmq(self) -> None:
-        """It comes back with nothing it had: no queue, no binding, no message."""
-        with self._deed("RabbitMQ comes back empty"):
-            self.servers.rabbitmq.restart_empty()
+    def wait_for_progress(self, tasks: int) -> None:
+        """Return when so many more processes have ended; a system that stands still fails the test."""
+        wanted = self._ended() + tasks
+        assert wait_for(lambda: self._ended() >= wanted, PROGRESS_SECONDS), "no task runs any more"
 
-    def empty_redis(self) -> None:
-        """It comes back with nothing it had."""
-        with self._deed("Redis comes back empty"):
-            self.servers.redis.restart_empty()
-
-    def restart_postgres(self) -> None:
-        """It crashes and recovers: all connections are lost, and what was not committed."""
-        with self._deed("PostgreSQL crashes and recovers"):
-            self.servers.postgres.restart()
+    def _ended(self) -> int:
+        return sum(run.ended is not None for runs in self.journal.executions().values() for run in runs)
 
     @contextmanager
-    def _deed(self, what: str) -> Iterator[None]:
+    def deed(self, what: str) -> Iterator[None]:
+        """Note what is done in this block, and how long it takes."""
         began = time.monotonic()
         try:
             yield
@@ -73,6 +68,28 @@ class Assault:
     def _runs_something(self, bot_id: str) -> bool:
         its = [one for runs in self.journal.executions().values() for one in runs if one.bot_id == bot_id]
         return any(one.ended is None and time.monotonic() - one.began < 1.0 for one in its)
+
+
+@dataclass
+class AssaultOnServers(Assault):
+    """The same, and on the servers below as well."""
+
+    servers: Servers = field(kw_only=True)
+
+    def empty_rabbitmq(self) -> None:
+        """It comes back with nothing it had: no queue, no binding, no message."""
+        with self.deed("RabbitMQ comes back empty"):
+            self.servers.rabbitmq.restart_empty()
+
+    def empty_redis(self) -> None:
+        """It comes back with nothing it had."""
+        with self.deed("Redis comes back empty"):
+            self.servers.redis.restart_empty()
+
+    def restart_postgres(self) -> None:
+        """It crashes and recovers: all connections are lost, and what was not committed."""
+        with self.deed("PostgreSQL crashes and recovers"):
+            self.servers.postgres.restart()
 
 
 def wait_for(is_so: Callable[[], bool], seconds: float, pause_seconds: float = 0.5) -> bool:

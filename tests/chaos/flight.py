@@ -10,9 +10,14 @@ from swarming_client import ServerUnavailable, Swarming
 from tests.cluster import Deployment
 from tests.cluster.workload import Journal, request
 
-LONGEST_TASK_SECONDS = 4.0
+SHORT_SECONDS = 0.1, 4.0
+LONG_SECONDS = 30.0
+EVERY_NTH_IS_LONG = 40
+POOLS = [f"pool-{number}" for number in range(6)]
+BOT_DIMENSIONS = [("pool", pool) for pool in POOLS]
+"""Each bot is in every pool: so it offers itself to several shards, and is given work by two of them at once."""
 PING_TOLERANCE_SECS = 20
-"""Twice what a quiet bot keeps silent, and longer than any outage that the assault makes."""
+"""Twice the time for which a quiet bot says nothing, and below LONG_SECONDS: a false silence would show."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,10 @@ class Flight:
         try:
             with Swarming(self._deployment.url) as client:
                 while (number := self._next()) is not None:
-                    self._submit_one(client, f"task-{number}")
+                    is_long = number % EVERY_NTH_IS_LONG == 0
+                    self._submit_one(
+                        client, f"task-{number}", LONG_SECONDS if is_long else random.uniform(*SHORT_SECONDS)
+                    )
                     if number >= self._at_once:
                         time.sleep(random.uniform(0.0, 2 * self._pause_seconds))
         except Exception as error:
@@ -76,11 +84,16 @@ class Flight:
         with self._turn:
             return next(self._numbers, None)
 
-    def _submit_one(self, client: Swarming, label: str) -> None:
+    def _submit_one(self, client: Swarming, label: str, seconds: float) -> None:
         began = time.monotonic()
         own = str(uuid.uuid4())
-        command = self._journal.command(label, random.uniform(0.1, LONGEST_TASK_SECONDS))
-        body = request(command, name=label, uuid=own, ping_tolerance_secs=PING_TOLERANCE_SECS)
+        body = request(
+            self._journal.command(label, seconds),
+            name=label,
+            uuid=own,
+            dimensions=[("pool", random.choice(POOLS))],
+            ping_tolerance_secs=PING_TOLERANCE_SECS,
+        )
         while True:
             try:
                 task_id = client.new_task(body).task_id

@@ -68,11 +68,6 @@ class Cluster(Deployment):
     def read(self, work: Work[T]) -> T:
         return run(lambda: self._read(work))
 
-    def restart(self, name: str) -> None:
-        """Start a service that has ended again; returns when it is ready."""
-        self.services[name].start()
-        self.wait_ready(name)
-
     def names(self, service: str) -> list[str]:
         """The names of all replicas of a service."""
         return [name for name in self.services if name.startswith(f"{service}-")]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -89,12 +89,17 @@ class Deployment(ABC):
             for one in running:
                 one.wait_or_kill()
 
-    def start_bots(self, count: int = 1, *, name: str = "bot", dimensions: Mapping[str, str] | None = None) -> Program:
+    def restart(self, name: str) -> None:
+        """Start a service that has ended again; returns when it is ready."""
+        self.services[name].start()
+        self.wait_ready(name)
+
+    def start_bots(self, count: int = 1, *, name: str = "bot", dimensions: Iterable[tuple[str, str]] = ()) -> Program:
         """So many bots in one process: `name` is the only one's id, several are `name-1`, `name-2`, ….
 
         Returns at once; tasks wait for them. The program can be killed and started again.
         """
-        pairs = [part for key, value in (dimensions or {}).items() for part in ("--dimension", f"{key}={value}")]
+        pairs = [part for key, value in dimensions for part in ("--dimension", f"{key}={value}")]
         options = ["--server", self.url, "--bots", str(count), "--id", name, "--work", str(self.folder / "bots")]
         bots = self.bots[name] = Program(
             name,
