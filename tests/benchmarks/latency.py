@@ -1,7 +1,8 @@
 """`make bench-latency`: from a submission to the start of its process, on an idle system.
 
-One task after the other, each with a pause before it; the process stamps its own start (`date +%s.%N`). The client and the bots talk to
-the services' own ports, without a proxy between. Writes build/bench/latency.json.
+One task after the other, each with a pause before it; the process stamps its own start (`date +%s.%N`). The client and
+the bots talk to the services' own ports, the services to the servers' own: no proxy between. Writes
+build/bench/latency.json.
 """
 
 import argparse
@@ -78,9 +79,9 @@ def _distributed() -> Iterator[str]:
     ):
         cluster = Cluster(
             Path(folder),
-            database_url=database,
-            bus_url=servers.rabbitmq.url,
-            cache_url=servers.redis.url,
+            database_url=urlsplit(servers.postgres.direct_url)._replace(path=urlsplit(database).path).geturl(),
+            bus_url=servers.rabbitmq.direct_url,
+            cache_url=servers.redis.direct_url,
         )
         with cluster:
             cluster.url = f"http://127.0.0.1:{cluster.ports['botgateway-1']}"

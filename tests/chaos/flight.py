@@ -32,7 +32,8 @@ class Answered:
 
 
 class Flight:
-    """So many tasks, submitted by so many threads: the first `at_once` without a pause, the others one by one."""
+    """So many tasks, submitted by so many threads: the first `at_once` without a pause and some of them long, the
+    others one by one."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Flight:
         try:
             with Swarming(self._deployment.url) as client:
                 while (number := self._next()) is not None:
-                    is_long = number % EVERY_NTH_IS_LONG == 0
+                    is_long = number < self._at_once and number % EVERY_NTH_IS_LONG == 0
                     self._submit_one(
                         client, f"task-{number}", LONG_SECONDS if is_long else random.uniform(*SHORT_SECONDS)
                     )

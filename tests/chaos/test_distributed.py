@@ -40,7 +40,7 @@ def _fly(cluster: Cluster, servers: Servers, journal: Journal) -> Aftermath:
     cluster.start_bots(TOGETHER, name="together", dimensions=BOT_DIMENSIONS)
     for number in range(1, ALONE + 1):
         cluster.start_bots(name=f"alone-{number}", dimensions=BOT_DIMENSIONS)
-    flight = Flight(cluster, journal, tasks=500, at_once=300, submitters=5, pause_seconds=1.0)
+    flight = Flight(cluster, journal, tasks=500, at_once=300, submitters=5, pause_seconds=1.5)
     assault = AssaultOnServers(cluster, journal, servers=servers)
     flight.start()
     _attack(assault)

@@ -10,7 +10,7 @@ from tests.cluster import Standalone
 from tests.cluster.workload import Journal
 
 SETTINGS = {"SWARMING_SILENCE_MARGIN_SECONDS": "3", "SWARMING_CONFIRM_SECONDS": "10"}
-KILLS = 4
+KILLS = 3
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +23,13 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory):
 def _fly(standalone: Standalone, journal: Journal) -> Aftermath:
     standalone.start_bots(9, name="together", dimensions=BOT_DIMENSIONS)
     standalone.start_bots(name="alone", dimensions=BOT_DIMENSIONS)
-    flight = Flight(standalone, journal, tasks=80, at_once=40, submitters=3, pause_seconds=0.8)
+    flight = Flight(standalone, journal, tasks=70, at_once=40, submitters=3, pause_seconds=0.8)
     assault = Assault(standalone, journal)
     flight.start()
+    assault.kill_bot("alone", comes_back=True)
     for _ in range(KILLS):
         assault.wait_for_progress(3)
         assault.kill_service("standalone")
-    assault.kill_bot("alone", comes_back=True)
     return settle(flight, assault)
 
 

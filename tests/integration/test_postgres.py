@@ -9,7 +9,6 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from swarming_common.database.feed import Feed
-from swarming_common.database.migrate import migrate
 from swarming_common.database.postgres import PostgresDatabase, asyncpg_url, open_postgres
 from swarming_common.database.tables import command, metadata
 from swarming_common.errors import DatabaseAway, DataRejected
@@ -19,17 +18,16 @@ pytestmark = pytest.mark.real("postgres")
 
 
 @pytest.fixture
-async def database(postgres_database: str) -> AsyncIterator[PostgresDatabase]:
-    await asyncio.to_thread(migrate, postgres_database)
-    database = await open_postgres(postgres_database)
+async def database(migrated_postgres: str) -> AsyncIterator[PostgresDatabase]:
+    database = await open_postgres(migrated_postgres)
     yield database
     await database.close()
 
 
 @pytest.fixture
-async def another(postgres_database: str, database: PostgresDatabase) -> AsyncIterator[Any]:
+async def another(migrated_postgres: str, database: PostgresDatabase) -> AsyncIterator[Any]:
     """A connection of somebody else, whose transaction the test holds open."""
-    engine = create_async_engine(asyncpg_url(postgres_database))
+    engine = create_async_engine(asyncpg_url(migrated_postgres))
     async with engine.connect() as connection:
         yield connection
     await engine.dispose()

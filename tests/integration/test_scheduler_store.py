@@ -1,22 +1,18 @@
 """The scheduler's one write in both its forms, on every database: they must do the same."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
 
-from swarming_common.database.migrate import migrate
 from swarming_common.database.port import Database
-from swarming_common.database.postgres import open_postgres
-from swarming_common.database.sqlite import open_sqlite, sqlite_url
 from swarming_common.database.tables import shard, task_event, task_request, task_result, task_run
 from swarming_common.model.reports import ReportKind
 from swarming_scheduler.changes import Changes, Cursors
 from swarming_scheduler.rows import EventNumbers, freeze
 from swarming_scheduler.store import Batch, LostOwnership, write_batch, write_portably
+from tests.databases import OnPostgres, OnSqlite
 from tests.unit.scheduler.builders import BEGINNING, World, a_request
 
 Write = Callable[[Connection, Batch], Any]
@@ -108,24 +104,6 @@ class StoreContract:
 
         [row] = await rows(database, task_result)
         assert row.state == 112
-
-
-class OnSqlite:
-    @pytest.fixture
-    async def database(self, tmp_path: Path) -> AsyncIterator[Database]:
-        await asyncio.to_thread(migrate, sqlite_url(tmp_path))
-        database = await open_sqlite(tmp_path)
-        yield database
-        await database.close()
-
-
-class OnPostgres:
-    @pytest.fixture
-    async def database(self, postgres_database: str) -> AsyncIterator[Database]:
-        await asyncio.to_thread(migrate, postgres_database)
-        database = await open_postgres(postgres_database)
-        yield database
-        await database.close()
 
 
 class TestOnSqlite(OnSqlite, StoreContract):

@@ -16,7 +16,7 @@ import pytest
 import swarming_bot
 from swarming_bot import command
 from tests.unit.bot.scripted_server import PATIENCE_SECONDS
-from tests.unit.bot.test_bot_run import is_running
+from tests.unit.bot.test_bot_run import ends, is_running
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -61,7 +61,7 @@ def test_a_signal_while_a_task_runs_ends_the_task_and_reports_it(server, start_p
     assert error.body["client_error"] == {"missing_cas": [], "missing_cipd": []}
     assert not any(heard.is_final for heard in server.updates())
     assert server.wait_for_call("event").body["event"] == "bot_shutdown"
-    assert not is_running(int(started.output))
+    assert ends(int(started.output))
 
 
 def test_a_second_signal_ends_the_bot_at_once(server, start_process):
@@ -88,7 +88,7 @@ def test_what_a_killed_bot_left_running_is_ended_when_it_comes_back(server, star
     start_process()
     server.wait_for_call("handshake", 2)
 
-    assert not is_running(int(started.output))
+    assert ends(int(started.output))
 
 
 def test_several_bots_each_have_their_own_id_and_end_together_when_terminated(server, start_process):

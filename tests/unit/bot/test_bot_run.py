@@ -241,7 +241,7 @@ def test_a_background_child_that_holds_the_output_delays_nothing_and_is_killed(s
 
     assert final.body["exit_code"] == 0
     assert final.body["duration"] < 2
-    assert not is_running(int(server.output()))
+    assert ends(int(server.output()))
 
 
 def test_nothing_of_a_run_is_left_in_the_work_folder(server, start_bots, tmp_path):
@@ -326,7 +326,15 @@ def test_a_refused_update_ends_the_process_and_is_an_internal_failure(server, st
     server.wait_for_final()
 
     assert "HTTP 400" in error.body["message"]
-    assert not is_running(int(refused.output))
+    assert ends(int(refused.output))
+
+
+def ends(pid: int) -> bool:
+    """Whether a process is gone, now or soon: one that was killed still has to be scheduled once to die."""
+    deadline = time.monotonic() + 10
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not is_running(pid)
 
 
 def is_running(pid: int) -> bool:

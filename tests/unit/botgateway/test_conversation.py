@@ -93,8 +93,8 @@ async def test_the_key_io_timeout_is_there_even_without_one(world):
     assert (await poll)["manifest"]["io_timeout"] == 0
 
 
-async def test_a_poll_that_was_held_long_enough_is_answered_sleep_of_zero(folder):
-    async with a_world(folder, some_settings(hold_seconds=0.01)) as world:
+async def test_a_poll_that_was_held_long_enough_is_answered_sleep_of_zero(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0.01)) as world:
         bot = await world.a_connected_bot()
 
         answer = await world.start_poll(bot)
@@ -267,8 +267,8 @@ async def test_the_server_answers_pings_in_both_places(world):
     assert all(answer.status_code == 200 and answer.content for answer in answers)
 
 
-async def test_shards_are_told_packed_which_runs_were_heard(folder):
-    async with a_world(folder, some_settings(heard_seconds=0.05)) as world:
+async def test_shards_are_told_packed_which_runs_were_heard(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(heard_seconds=0.05)) as world:
         bot = await world.a_connected_bot()
         run = await world.a_run("bot1")
 
@@ -278,8 +278,8 @@ async def test_shards_are_told_packed_which_runs_were_heard(folder):
     assert heard.runs == ((run.task_id, 1),)
 
 
-async def test_what_was_seen_of_bots_is_written_packed(folder):
-    async with a_world(folder, some_settings(seen_seconds=600)) as world:
+async def test_what_was_seen_of_bots_is_written_packed(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(seen_seconds=600)) as world:
         bot = await world.a_connected_bot()
         [before] = await world.rows(tables.bot)
         bot.state = {**bot.state, "running_time": 2}
@@ -287,7 +287,7 @@ async def test_what_was_seen_of_bots_is_written_packed(folder):
         [meanwhile] = await world.rows(tables.bot)
 
     assert meanwhile == before
-    async with a_world(folder) as world:
+    async with a_world(sqlite_folder) as world:
         [after] = await world.rows(tables.bot)
         assert after.last_seen_ts > before.last_seen_ts
         assert after.state["running_time"] == 2

@@ -65,8 +65,8 @@ async def test_a_repeated_assignment_is_ignored(world):
     assert world.of_kind(RunDeclined) == []
 
 
-async def test_a_run_for_an_offer_that_was_answered_sleep_is_declined(folder):
-    async with a_world(folder, some_settings(hold_seconds=0.01)) as world:
+async def test_a_run_for_an_offer_that_was_answered_sleep_is_declined(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0.01)) as world:
         bot = await world.a_connected_bot()
         poll, offer = await world.held_poll(bot)
         assert (await poll)["cmd"] == "sleep"
@@ -174,8 +174,8 @@ async def test_a_bot_that_reported_its_end_is_offered_everywhere_before_the_sche
     assert world.of_kind(OfferMade, THIRD_SHARD) == []
 
 
-async def test_a_poll_of_a_bot_with_an_unfinished_run_is_held_for_a_short_while_only(folder):
-    async with a_world(folder, some_settings(unfinished_hold_seconds=0.01)) as world:
+async def test_a_poll_of_a_bot_with_an_unfinished_run_is_held_for_a_short_while_only(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(unfinished_hold_seconds=0.01)) as world:
         bot = await world.a_connected_bot()
         await world.a_run("bot1")
 

@@ -1,6 +1,6 @@
 """The batch of updates says and stores the same on each database, and in one statement as row by row."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -19,15 +19,13 @@ from swarming_botgateway.store.bots import (
 )
 from swarming_botgateway.store.updates import Output, RunUpdate, revoked_runs, write_updates, write_updates_portably
 from swarming_common.database import tables
-from swarming_common.database.migrate import migrate
 from swarming_common.database.port import Database
-from swarming_common.database.postgres import open_postgres
-from swarming_common.database.sqlite import open_sqlite
 from swarming_common.errors import DataRejected
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId
+from tests.databases import OnPostgres, OnSqlite
 from tests.unit.botgateway.world import a_run_id
 
 NOW = datetime(2026, 7, 1, 12, 30, 0, 123456, tzinfo=UTC)
@@ -189,26 +187,12 @@ class BotStoreContract:
         assert await database.read(shard_count) == 16
 
 
-class TestUpdatesOnSQLite(UpdateStoreContract, BotStoreContract):
-    @pytest.fixture
-    async def database(self, folder) -> AsyncIterator[Database]:
-        database = await open_sqlite(folder)
-        yield database
-        await database.close()
+class TestUpdatesOnSQLite(OnSqlite, UpdateStoreContract, BotStoreContract):
+    pass
 
 
-class TestUpdatesOnPostgres(UpdateStoreContract, BotStoreContract):
-    @pytest.fixture
-    def migrated_postgres(self, postgres_database: str) -> str:
-        migrate(postgres_database)
-        return postgres_database
-
-    @pytest.fixture
-    async def database(self, migrated_postgres: str) -> AsyncIterator[Database]:
-        database = await open_postgres(migrated_postgres)
-        yield database
-        await database.close()
-
+@pytest.mark.real("postgres")
+class TestUpdatesOnPostgres(OnPostgres, UpdateStoreContract, BotStoreContract):
     async def test_a_nul_fails_its_own_batch_with_a_word_on_the_data(self, database):
         run = await a_run(database)
 

@@ -137,13 +137,13 @@ async def test_a_repeated_end_is_told_again_since_the_first_word_may_be_lost(wor
     assert await world.report_kinds() == ["finished"]
 
 
-async def test_a_gateway_that_restarted_confirms_again_without_harm(folder):
-    async with a_world(folder) as world:
+async def test_a_gateway_that_restarted_confirms_again_without_harm(sqlite_folder):
+    async with a_world(sqlite_folder) as world:
         bot = await world.a_connected_bot()
         run = await world.a_run("bot1")
         await world.update(bot, run)
 
-    async with a_world(folder) as world:
+    async with a_world(sqlite_folder) as world:
         answer = await world.update(bot, run)
 
         assert answer.json() == {"ok": True, "must_stop": False}
@@ -199,8 +199,8 @@ async def test_a_database_that_is_away_is_transient_for_bots(world, monkeypatch)
     assert all(answer.json()["error"] for answer in answers)
 
 
-async def test_a_body_over_the_limit_is_refused(folder):
-    async with a_world(folder, some_settings(max_output_chunk_bytes=10, max_poll_body_bytes=100)) as world:
+async def test_a_body_over_the_limit_is_refused(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(max_output_chunk_bytes=10, max_poll_body_bytes=100)) as world:
         bot = Bot("bot1")
         run = await world.a_run("bot1")
 

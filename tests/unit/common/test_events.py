@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,7 @@ from sqlalchemy import Connection
 
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.bus.port import EventMessage, Undigestible
-from swarming_common.database.migrate import migrate
 from swarming_common.database.port import Database
-from swarming_common.database.sqlite import open_sqlite, sqlite_url
 from swarming_common.database.tables import stats_cursor, task_event
 from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
@@ -105,14 +103,6 @@ def test_an_event_that_this_release_does_not_know_says_so(change):
         event.typed()
 
 
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    await asyncio.to_thread(migrate, sqlite_url(tmp_path))
-    database = await open_sqlite(tmp_path)
-    yield database
-    await database.close()
-
-
 class Seen:
     """A consumer that notes what it worked on."""
 
@@ -133,8 +123,8 @@ class Seen:
         return EventMessage("key", encode([cloud_event(row) for row in rows if row.seq in numbers]))
 
 
-async def test_an_event_that_comes_twice_is_worked_on_once(database):
-    seen = Seen(database)
+async def test_an_event_that_comes_twice_is_worked_on_once(sqlite_database):
+    seen = Seen(sqlite_database)
     await seen.store(1, 2, 3)
 
     for numbers in [(1, 2), (2, 3), (1, 2, 3)]:
@@ -143,8 +133,8 @@ async def test_an_event_that_comes_twice_is_worked_on_once(database):
     assert seen.numbers == [1, 2, 3]
 
 
-async def test_a_gap_is_filled_from_the_table(database):
-    seen = Seen(database)
+async def test_a_gap_is_filled_from_the_table(sqlite_database):
+    seen = Seen(sqlite_database)
     await seen.store(1, 2, 3, 4)
 
     await seen.consumer.handle([await seen.message(1)])
@@ -153,8 +143,8 @@ async def test_a_gap_is_filled_from_the_table(database):
     assert seen.numbers == [1, 2, 3, 4]
 
 
-async def test_what_the_bus_lost_is_caught_up_with(database):
-    seen = Seen(database)
+async def test_what_the_bus_lost_is_caught_up_with(sqlite_database):
+    seen = Seen(sqlite_database)
     await seen.store(*range(1, 2501))
 
     await seen.consumer.catch_up()
@@ -163,16 +153,16 @@ async def test_what_the_bus_lost_is_caught_up_with(database):
     assert seen.numbers == list(range(1, 2501))
 
 
-async def test_a_message_that_is_no_event_is_named_undigestible(database):
+async def test_a_message_that_is_no_event_is_named_undigestible(sqlite_database):
     bad = EventMessage("key", b"{}")
 
     with pytest.raises(Undigestible) as caught:
-        await Seen(database).consumer.handle([bad])
+        await Seen(sqlite_database).consumer.handle([bad])
 
     assert caught.value.message is bad
 
 
-async def test_the_relay_sends_every_event_in_order_packed_by_key(database):
+async def test_the_relay_sends_every_event_in_order_packed_by_key(sqlite_database):
     bus = InProcessBus()
     got: list[EventMessage] = []
 
@@ -181,8 +171,8 @@ async def test_the_relay_sends_every_event_in_order_packed_by_key(database):
 
     subscription = await bus.subscribe("test", ["task.#"], keep)
     rows = [a_row(seq, EXAMPLES[0] if seq < 4 else EXAMPLES[1]) for seq in range(1, 7)]
-    await database.write(lambda c: c.execute(task_event.insert(), rows) and None)
-    relay = Relay(database, bus, 7, 1)
+    await sqlite_database.write(lambda c: c.execute(task_event.insert(), rows) and None)
+    relay = Relay(sqlite_database, bus, 7, 1)
 
     running = asyncio.create_task(relay.run())
     async with asyncio.timeout(5):

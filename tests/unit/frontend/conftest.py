@@ -2,16 +2,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfile
 
 import httpx
 import pytest
 
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.cache.in_process import InProcessCache
-from swarming_common.database.migrate import migrate
 from swarming_common.database.port import Database
-from swarming_common.database.sqlite import FILE_NAME, open_sqlite, sqlite_url
+from swarming_common.database.sqlite import open_sqlite
 from swarming_common.lifecycle import Ports
 from swarming_frontend.bootstrap import build
 from swarming_frontend.settings import FrontendSettings
@@ -39,20 +37,11 @@ class Frontend:
 StartFrontend = Callable[..., AbstractAsyncContextManager[Frontend]]
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database to copy: migrating takes longer than most tests."""
-    folder = tmp_path_factory.mktemp("migrated")
-    migrate(sqlite_url(folder))
-    return folder / FILE_NAME
-
-
 @pytest.fixture
-def start_frontend(tmp_path: Path, empty_database: Path) -> StartFrontend:
+def start_frontend(sqlite_folder: Path) -> StartFrontend:
     @asynccontextmanager
     async def start(**settings: object) -> AsyncIterator[Frontend]:
-        copyfile(empty_database, tmp_path / FILE_NAME)
-        database = await open_sqlite(tmp_path)
+        database = await open_sqlite(sqlite_folder)
         bus, cache = InProcessBus(), InProcessCache()
         ports = Ports(database=database, bus=bus, cache=cache)
         try:

@@ -1,19 +1,13 @@
 """The frontend's SQL, on SQLite always and on PostgreSQL."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from swarming_common.database.group_commit import GroupCommit
-from swarming_common.database.migrate import migrate
 from swarming_common.database.port import Database
-from swarming_common.database.postgres import open_postgres
-from swarming_common.database.sqlite import FILE_NAME, open_sqlite
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import format_task_id, new_task_id
 from swarming_frontend.api.messages import NewTaskRequest
@@ -34,6 +28,7 @@ from swarming_frontend.store.requests import (
 )
 from swarming_frontend.store.standings import standing_of_task
 from swarming_frontend.store.task_lists import StateFilter, TaskFilter, TaskSort, count_tasks, list_tasks
+from tests.databases import OnPostgres, OnSqlite
 from tests.unit.frontend.builders import NOW, a_bot, a_new_task, a_result, a_running_task, some_output
 
 TASK = NewTaskRequest.model_validate(a_new_task(tags=["a:1", "b:2"]))
@@ -197,20 +192,10 @@ class Stores:
         assert (counts.count, counts.busy, counts.quarantined, counts.dead) == (2, 1, 1, 0)
 
 
-class TestSqliteStores(Stores):
-    @pytest.fixture
-    async def database(self, tmp_path: Path, empty_database: Path) -> AsyncIterator[Database]:
-        shutil.copyfile(empty_database, tmp_path / FILE_NAME)
-        database = await open_sqlite(tmp_path)
-        yield database
-        await database.close()
+class TestSqliteStores(OnSqlite, Stores):
+    pass
 
 
 @pytest.mark.real("postgres")
-class TestPostgresStores(Stores):
-    @pytest.fixture
-    async def database(self, postgres_database: str) -> AsyncIterator[Database]:
-        await asyncio.to_thread(migrate, postgres_database)
-        database = await open_postgres(postgres_database)
-        yield database
-        await database.close()
+class TestPostgresStores(OnPostgres, Stores):
+    pass

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from sqlalchemy import select, update
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.cache.in_process import InProcessCache
 from swarming_common.database import tables
-from swarming_common.database.migrate import migrate
 from swarming_common.database.port import Database
-from swarming_common.database.sqlite import open_sqlite, sqlite_url
 from swarming_common.hints import addresses
 from swarming_common.hints.frontend import CommandDone
 from swarming_common.hints.gateway import RunAssigned, ShardAlive
@@ -30,7 +27,7 @@ from swarming_scheduler.settings import SchedulerSettings
 from tests.unit.scheduler.builders import a_request
 
 SHARD = shard_of_pool("default")
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 30
 
 
 class Surroundings:
@@ -124,11 +121,8 @@ async def until(look: Callable[[], Awaitable[Any]], is_enough: Callable[[Any], b
 
 
 @pytest.fixture
-async def around(tmp_path: Path) -> AsyncIterator[Surroundings]:
-    await asyncio.to_thread(migrate, sqlite_url(tmp_path))
-    database = await open_sqlite(tmp_path)
-    yield Surroundings(database)
-    await database.close()
+def around(sqlite_database: Database) -> Surroundings:
+    return Surroundings(sqlite_database)
 
 
 async def test_a_task_is_handed_out_with_its_command_and_ends_as_its_bot_reports(around: Surroundings):

@@ -7,6 +7,7 @@ with the next reading. On SQLite, with one writer, the rowid is the order of com
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, TextClause, bindparam, text
@@ -36,8 +37,7 @@ class Feed:
         horizon: int | None = None
         last = self.cursor
         while position is not None:
-            start = position
-            page = await database.read(lambda c: read_page(c, self._table, self._query, start))
+            page = await database.read(partial(read_page, table=self._table, query=self._query, start=position))
             horizon = page.horizon if horizon is None else horizon
             position, last = page.following, page.end
             if page.rows:

@@ -1,4 +1,4 @@
-"""Every table, with the one service that writes it (`info["owner"]`). A task is keyed by its value, see model/task_id.py.
+"""Every table, with the one service that writes it (`info["owner"]`). Tasks are keyed by value: model/task_id.py.
 
 The Alembic tree in migrations/ makes them; a test holds the two together.
 """

@@ -2,9 +2,9 @@
 
 Taking back has two steps. First the row says `revoked`; from that commit on no gateway takes an update for the run.
 Then, after that commit, the run's reports are read: if the bot was quicker the run goes on (or ends as it reported),
-else the task goes to another bot. A gateway does the mirror image at a run's first update: it commits the report, then looks
-whether the run was revoked meanwhile. So at least one of the two sees what the other wrote, and the bot does not start
-what was given to another.
+else the task goes to another bot. A gateway does the mirror image at a run's first update: it commits the report, then
+looks whether the run was revoked meanwhile. So at least one of the two sees what the other wrote, and the bot does not
+start what was given to another (docs/decisions/0002).
 """
 
 from collections.abc import Sequence
