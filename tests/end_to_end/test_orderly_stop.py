@@ -17,6 +17,7 @@ pytestmark = [ALL_SERVERS, pytest.mark.timeout(110)]
 
 SUBMITTERS = 3
 TASK_SECONDS = 0.2
+PAUSE_SECONDS = 0.4
 STOP_SECONDS = 20.0
 GO_ON_SECONDS = 10.0
 """Far below the 45 s of a held poll and the 70 s after which an unconfirmed run is taken back."""
@@ -24,7 +25,7 @@ ALL_DONE_SECONDS = 30.0
 
 
 class Stream:
-    """Tasks submitted one after the other by a few threads, without a pause, while the context is open."""
+    """Tasks submitted one after the other by a few threads while the context is open."""
 
     def __init__(self, cluster: Cluster, journal: Journal) -> None:
         self.submitted: dict[str, str] = {}
@@ -41,6 +42,10 @@ class Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Submit nothing more; returns when all that was submitted is accepted. Repeats safely."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -58,7 +63,7 @@ class Stream:
             label = f"task-{next(self._numbers)}"
             task = NewTask(command=self._journal.command(label, TASK_SECONDS), name=label)
             self.submitted[self._client.new_task(task).task_id] = label
-            self._stopping.wait(0.1)
+            self._stopping.wait(PAUSE_SECONDS)
 
 
 @pytest.fixture
@@ -80,7 +85,7 @@ def test_a_service_that_is_stopped_in_order_loses_nothing(cluster: Cluster, stre
     went_on_within = time.monotonic() - submitted_at
     cluster.restart(name)
     stream.wait_for_more(5)
-    stream.__exit__()
+    stream.stop()
 
     assert status == 0
     assert went_on_within < GO_ON_SECONDS

@@ -33,6 +33,7 @@ from swarming_botgateway.usecases.report import ReportRun
 from swarming_common.background import Background
 from swarming_common.database.group_commit import GroupCommit
 from swarming_common.hints import addresses
+from swarming_common.http.hot_routes import below
 from swarming_common.http.operations import operations
 from swarming_common.lifecycle import BuildService, Ports
 
@@ -133,18 +134,19 @@ def _routes(parts: _Parts) -> list[Route]:
     ]
 
 
-def _app(parts: _Parts) -> FastAPI:
+def _app(parts: _Parts) -> ASGIApp:
     ports = parts.ports
+    routes = _routes(parts)
     app = FastAPI(
         title="Swarming bot gateway",
-        routes=list[BaseRoute](_routes(parts)),
+        routes=list[BaseRoute](routes),
         exception_handlers=HANDLERS,
         redirect_slashes=False,
         openapi_url=None,
     )
     checks = {"bus": lambda: ports.bus.connected, "not_stopping": lambda: not ports.stopping.is_set()}
     app.include_router(operations(checks))
-    return app
+    return below(app, routes)
 
 
 @asynccontextmanager

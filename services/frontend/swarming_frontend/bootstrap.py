@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from swarming_common.http.hot_routes import below
 from swarming_common.http.operations import operations
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_frontend.api.errors import answer_errors_of
-from swarming_frontend.api.routes import add_client_api
+from swarming_frontend.api.routes import add_client_api, hot_routes
 from swarming_frontend.pages.routes import add_pages, answer_error
 from swarming_frontend.replies import Replies
 from swarming_frontend.settings import FrontendSettings
@@ -58,12 +59,14 @@ def build(settings: FrontendSettings) -> BuildService:
     return service
 
 
-def make_app(use: Usecases, settings: FrontendSettings, ports: Ports) -> FastAPI:
+def make_app(use: Usecases, settings: FrontendSettings, ports: Ports) -> ASGIApp:
     """All routes of the frontend."""
     app = FastAPI(title="Swarming", description="Hands tasks to machines.", docs_url=None, redoc_url=None)
+    hot = hot_routes(use, settings)
+    app.router.routes.extend(hot)  # so that another method on their paths is told which ones there are
     add_client_api(app, use, settings)
     add_pages(app, use)
     # A frontend without the bus still serves: what it writes is found in the tables.
     app.include_router(operations({"serving": lambda: not ports.stopping.is_set()}))
     answer_errors_of(app, answer_error)
-    return app
+    return below(app, hot)

@@ -1,6 +1,7 @@
 """The client API at both of its addresses."""
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from swarming_frontend.api.bots import bots
 from swarming_frontend.api.task import task
@@ -13,14 +14,14 @@ OLD_API_PREFIX = "/_ah/api/swarming/v1"
 """Where the client of 2021 looks for it."""
 
 
-def add_client_api(app: FastAPI, use: Usecases, settings: FrontendSettings) -> None:
-    """Every route of the client API, at its address and at the old one.
-
-    To be called first: a request is compared with the routes in their order, so the hot one stands before all.
-    """
+def hot_routes(use: Usecases, settings: FrontendSettings) -> list[Route]:
+    """`tasks/new` at both addresses: what users wait for."""
     submit = new_task(use, settings)
-    for prefix in (API_PREFIX, OLD_API_PREFIX):
-        app.add_route(f"{prefix}/tasks/new", submit, methods=["POST"])
+    return [Route(f"{prefix}/tasks/new", submit, methods=["POST"]) for prefix in (API_PREFIX, OLD_API_PREFIX)]
+
+
+def add_client_api(app: FastAPI, use: Usecases, settings: FrontendSettings) -> None:
+    """Every other route of the client API, at its address and at the old one."""
     for router in (tasks(use), task(use, settings), bots(use)):
         for prefix in (API_PREFIX, OLD_API_PREFIX):
             app.include_router(router, prefix=prefix, include_in_schema=prefix == API_PREFIX)
