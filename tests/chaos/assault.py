@@ -13,6 +13,8 @@ DOWN_SECONDS = 1.0
 """How long a killed service stays away; its supervisor needs a moment too."""
 
 BUSY_SECONDS = 15.0
+LEFT_SECONDS = 2.5
+"""What a killed bot's task must have before it: long enough to run beside its second run, should that come too soon."""
 PROGRESS_SECONDS = 30.0
 """After a restart it takes two or three."""
 
@@ -35,7 +37,7 @@ class Assault:
             self.deployment.restart(name)
 
     def kill_bot(self, name: str, *, comes_back: bool) -> None:
-        """kill -9 while it runs a task, if that can be had; its process runs on without it."""
+        """kill -9 in the midst of a task, if that can be had; the task's process runs on without it."""
         is_busy = self._wait_until_busy(name)
         with self.deed(f"kill -9 {name} ({'busy' if is_busy else 'idle'}), {'' if comes_back else 'do not '}start it"):
             self.killed_bots.add(name)
@@ -63,11 +65,13 @@ class Assault:
             self.deeds.append(f"{began - self._began:6.1f} s  {what} ({now - began:.1f} s)")
 
     def _wait_until_busy(self, bot_id: str) -> bool:
-        return wait_for(lambda: self._runs_something(bot_id), BUSY_SECONDS, pause_seconds=0.05)
+        return wait_for(lambda: self._is_amidst_a_task(bot_id), BUSY_SECONDS, pause_seconds=0.05)
 
-    def _runs_something(self, bot_id: str) -> bool:
+    def _is_amidst_a_task(self, bot_id: str) -> bool:
         its = [one for runs in self.journal.executions().values() for one in runs if one.bot_id == bot_id]
-        return bool(its) and max(its, key=lambda one: one.began).ended is None
+        last = max(its, key=lambda one: one.began, default=None)
+        until = last.began + last.planned_seconds if last is not None and last.ended is None else 0.0
+        return until - time.monotonic() > LEFT_SECONDS
 
 
 @dataclass

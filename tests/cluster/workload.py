@@ -12,7 +12,8 @@ _SCRIPT = """
 import os, sys, time
 journal = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 def note(what):
-    words = (what, sys.argv[2], os.environ["SWARMING_TASK_ID"], os.environ["SWARMING_BOT_ID"], repr(time.monotonic()))
+    run_id, bot_id = os.environ["SWARMING_TASK_ID"], os.environ["SWARMING_BOT_ID"]
+    words = (what, sys.argv[2], run_id, bot_id, sys.argv[3], repr(time.monotonic()))
     os.write(journal, (" ".join(words) + "\\n").encode())
 note("start")
 print(sys.argv[2], flush=True)
@@ -28,6 +29,7 @@ class Execution:
     label: str
     run_id: str
     bot_id: str
+    planned_seconds: float
     began: float
     ended: float | None
 
@@ -44,19 +46,19 @@ class Journal:
 
     def executions(self) -> dict[str, list[Execution]]:
         """What ran, by label, each in the order of its start."""
-        starts: list[tuple[str, str, str, float]] = []
+        starts: list[tuple[float, str, str, str, float]] = []
         ends: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         for line in self._path.read_text().splitlines() if self._path.exists() else ():
-            what, label, run_id, bot_id, moment = line.split()
+            what, label, run_id, bot_id, seconds, moment = line.split()
             if what == "start":
-                starts.append((label, run_id, bot_id, float(moment)))
+                starts.append((float(moment), label, run_id, bot_id, float(seconds)))
             else:
                 ends[label, run_id, bot_id].append(float(moment))
         found: dict[str, list[Execution]] = defaultdict(list)
-        for label, run_id, bot_id, began in sorted(starts, key=lambda start: start[3]):
+        for began, label, run_id, bot_id, planned in sorted(starts):
             its_ends = ends[label, run_id, bot_id]
             ended = its_ends.pop(0) if its_ends else None
-            found[label].append(Execution(label, run_id, bot_id, began, ended))
+            found[label].append(Execution(label, run_id, bot_id, planned, began, ended))
         return found
 
 

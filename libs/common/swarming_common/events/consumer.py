@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 
 from swarming_common.bus.port import EventMessage, Undigestible
-from swarming_common.database.dialects import insert
+from swarming_common.database.dialects import insert_for
 from swarming_common.database.port import Database
 from swarming_common.database.tables import task_event
 from swarming_common.events.envelope import CloudEvent, UnreadableEvent, decode
@@ -31,8 +31,12 @@ class EventConsumer:
     def __init__(self, database: Database, cursors: Table, work: Work) -> None:
         """`cursors` has the columns `shard` and `seq`."""
         self._database = database
-        self._cursors = cursors
         self._work = work
+        # Made once: making a statement takes longer than running it.
+        of_shard = cursors.c.shard == bindparam("of_shard")
+        self._begin = insert_for(database.dialect, cursors).on_conflict_do_nothing()
+        self._lock = select(cursors.c.seq).where(of_shard).with_for_update()
+        self._move = update(cursors).where(of_shard).values(seq=bindparam("to_seq"))
 
     async def handle(self, messages: Sequence[EventMessage]) -> None:
         """For Bus.subscribe. Raises Undigestible for a message that holds no events."""
@@ -67,15 +71,12 @@ class EventConsumer:
         if not events:
             return
         self._work(connection, events)
-        moved = update(self._cursors).where(self._cursors.c.shard == shard).values(seq=events[-1].seq)
-        connection.execute(moved)
+        connection.execute(self._move, {"of_shard": shard, "to_seq": events[-1].seq})
 
     def _lock_cursor(self, connection: Connection, shard: int) -> int:
         """The last number that was worked on; whoever reads it has the shard to itself until the commit."""
-        begin = insert(connection, self._cursors).values(shard=shard, seq=0).on_conflict_do_nothing()
-        connection.execute(begin)
-        query = select(self._cursors.c.seq).where(self._cursors.c.shard == shard).with_for_update()
-        return int(connection.execute(query).scalar_one())
+        connection.execute(self._begin, {"shard": shard, "seq": 0})
+        return int(connection.execute(self._lock, {"of_shard": shard}).scalar_one())
 
 
 def _events_of(message: EventMessage) -> list[CloudEvent]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from swarming_common.bus.port import Bus, EventMessage
 from swarming_common.database.port import Database
@@ -72,8 +72,15 @@ class Relay:
 
 def events_after(connection: Connection, shard: int, seq: int, limit: int) -> Sequence[Row[Any]]:
     """The events of a shard after a number, in order."""
-    query = select(task_event).where(task_event.c.shard == shard, task_event.c.seq > seq)
-    return connection.execute(query.order_by(task_event.c.seq).limit(limit)).all()
+    return connection.execute(_EVENTS_AFTER, {"of_shard": shard, "after": seq, "most": limit}).all()
+
+
+_EVENTS_AFTER = (
+    select(task_event)
+    .where(task_event.c.shard == bindparam("of_shard"), task_event.c.seq > bindparam("after"))
+    .order_by(task_event.c.seq)
+    .limit(bindparam("most"))
+)
 
 
 def cloud_event(row: Any) -> CloudEvent:
