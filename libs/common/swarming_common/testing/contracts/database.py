@@ -154,7 +154,7 @@ class FeedContract:
 
         first = await _read(feed, database)
         async with asyncio.timeout(30):  # others on the same server may have transactions under way
-            while await _read(feed, database):
+            while await _read(feed, database):  # noqa: ASYNC110 - nobody tells when they end
                 await asyncio.sleep(0.05)
         await database.write(lambda c: add(c, "b"))
         second = await _read(feed, database)
