@@ -1,8 +1,8 @@
 """`make bench-latency`: from a submission to the start of its process, on an idle system.
 
-One task after the other, each with a pause before it; the process stamps its own start (`date +%s.%N`). The client and
-the bots talk to the services' own ports, the services to the servers' own: no proxy between. Writes
-build/bench/latency.json.
+One task after the other, each with a pause before and after its submission; the process stamps its own start
+(`date +%s.%N`). The client and the bots talk to the services' own ports, the services to the servers' own: no proxy
+between. Writes build/bench/latency.json.
 """
 
 import argparse
@@ -135,6 +135,7 @@ class _Client:
         before = time.time()
         task_id = self._call("POST", "tasks/new", self._body)["task_id"]
         answered = time.time()
+        time.sleep(PAUSE_SECONDS)  # a question at this moment would compete with what is measured
         while self._call("GET", f"task/{task_id}/result?wait_secs=10")["state"] in ("PENDING", "RUNNING"):
             pass
         output = self._call("GET", f"task/{task_id}/stdout")["output"]

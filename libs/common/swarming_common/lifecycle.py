@@ -104,9 +104,7 @@ class _Server(uvicorn.Server):
         try:
             await self._serve()
         finally:
-            watch.cancel()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+            watch.cancel()  # the handlers stay: a second signal must not cut short what the service still has to do
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup()

@@ -100,6 +100,16 @@ class UpdateStoreContract:
         assert not any(one.is_current for one in verdicts)
         assert [row.kind for row in await rows(database, tables.run_report)] == ["finished"]
 
+    async def test_a_run_that_is_being_taken_back_can_only_be_given_back(self, database):
+        run = await a_run(database, revoked=True)
+        given_back = Report(kind=ReportKind.CANCELED, created_ts=NOW)
+
+        batch = [said(run), said(run, confirmed()), said(run, given_back)]
+        verdicts = await database.write(lambda c: self.write(c, batch))
+
+        assert [one.is_current for one in verdicts] == [False, False, True]
+        assert [row.kind for row in await rows(database, tables.run_report)] == ["canceled"]
+
     async def test_only_the_session_that_confirmed_goes_on(self, database):
         run = await a_run(database)
         await database.write(lambda c: self.write(c, [said(run, confirmed())]))

@@ -46,6 +46,7 @@ class PostgresDatabase:
             self._url,
             pool_size=POOL_SIZE,
             max_overflow=0,
+            pool_use_lifo=True,  # the connection used last knows our statements
             pool_timeout=CONNECT_SECONDS,
             connect_args={
                 "timeout": CONNECT_SECONDS,

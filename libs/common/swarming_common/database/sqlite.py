@@ -188,9 +188,13 @@ def _engine(file: Path) -> Engine:
 
 
 def _write_jobs(engine: Engine, jobs: "SimpleQueue[_Job | None]") -> None:
-    """The writer thread: it ends when it finds None, after everything before it."""
-    with engine.connect() as connection:
-        event.listen(connection, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+    """The writer thread: it ends when it finds None, after everything before it.
+
+    To SQLAlchemy the connection is in autocommit, in one transaction that never ends; the real transactions are ours,
+    said to the driver: SQLAlchemy's own take longer than the disk does.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.begin()
         while True:
             batch, is_last = _take(jobs)
             if batch:
@@ -215,35 +219,41 @@ def _take(jobs: "SimpleQueue[_Job | None]") -> tuple[list[_Job], bool]:
 
 def _commit(connection: Connection, batch: Sequence[_Job]) -> None:
     """Everybody's batch in one transaction; a batch that fails is undone alone."""
+    say = _driver(connection).execute
     results: list[tuple[_Job, Any]] = []
     try:
         # In WAL mode NORMAL leaves out nothing but the wait for the disk at a commit.
-        level = "FULL" if any(job.is_durable for job in batch) else "NORMAL"
-        _driver(connection).execute(f"PRAGMA synchronous={level}")
-        with translated(), connection.begin():
-            if len(batch) == 1:
-                results.append((batch[0], batch[0].work(connection)))
-            else:
-                results += _each_in_a_savepoint(connection, batch)
+        say("PRAGMA synchronous=FULL" if any(job.is_durable for job in batch) else "PRAGMA synchronous=NORMAL")
+        say("BEGIN IMMEDIATE")
+        try:
+            for job in batch:
+                _run_alone(connection, job, results)
+            say("COMMIT")
+        except BaseException:
+            say("ROLLBACK")
+            raise
     except Exception as error:
+        failure = DatabaseAway(f"the commit failed: {error}")
+        failure.__cause__ = error
         for job in batch:
-            job.fail(error)
+            job.fail(failure)
         return
     for job, result in results:
         job.resolve(result)
 
 
+def _run_alone(connection: Connection, job: _Job, results: list[tuple[_Job, Any]]) -> None:
+    say = _driver(connection).execute
+    say("SAVEPOINT one")
+    try:
+        with translated():
+            results.append((job, job.work(connection)))
+    except Exception as error:
+        say("ROLLBACK TO one")
+        job.fail(error)
+    say("RELEASE one")
+
+
 def _driver(connection: Connection) -> sqlite3.Connection:
     driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
     return driver
-
-
-def _each_in_a_savepoint(connection: Connection, batch: Sequence[_Job]) -> list[tuple[_Job, Any]]:
-    results: list[tuple[_Job, Any]] = []
-    for job in batch:
-        try:
-            with translated(), connection.begin_nested():
-                results.append((job, job.work(connection)))
-        except Exception as error:
-            job.fail(error)
-    return results

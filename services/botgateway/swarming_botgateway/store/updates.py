@@ -43,6 +43,12 @@ class RunUpdate:
         """Whether it says no more than that the bot has the run, which the next update says again if need be."""
         return self.output is None and (self.report is None or self.report.kind is ReportKind.CONFIRMED)
 
+    @property
+    def gives_back(self) -> bool:
+        """Whether it says that the process was never started: welcome from the run's bot while it is being revoked too,
+        or the run would wait for a bot that has nothing more to say."""
+        return self.report is not None and self.report.kind is ReportKind.CANCELED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -98,7 +104,11 @@ def _is_given_to(connection: Connection, run: RunId, bot_id: str) -> bool:
 
 
 def _is_ours(run: Any, bot_id: str) -> bool:
-    return bool(run.state == TaskState.RUNNING and not run.revoked and run.bot_id == bot_id)
+    return _was_ours(run, bot_id) and not run.revoked
+
+
+def _was_ours(run: Any, bot_id: str) -> bool:
+    return bool(run.state == TaskState.RUNNING and run.bot_id == bot_id)
 
 
 @cache
@@ -124,8 +134,9 @@ def _judge(connection: Connection, update: RunUpdate) -> Verdict:
     if run is None:
         return Verdict(is_current=False, is_repeat=False, killing=False, state=None, shard=None)
     reports = connection.execute(_REPORTS, key | {"of_bot": update.bot_id}).all()
+    is_ours = _is_ours(run, update.bot_id) or (update.gives_back and _was_ours(run, update.bot_id))
     return Verdict(
-        is_current=_is_ours(run, update.bot_id) and not any(_stands_against(update, report) for report in reports),
+        is_current=is_ours and not any(_stands_against(update, report) for report in reports),
         is_repeat=any(_says_the_same(update, report) for report in reports),
         killing=run.killing,
         state=run.state,
@@ -163,7 +174,8 @@ WITH item AS MATERIALIZED (
   LEFT JOIN unnest(CAST(:contents AS bytea[])) WITH ORDINALITY AS printed(content, n) USING (n)
 ), judged AS MATERIALIZED (
   SELECT item.*, run.shard, run.state, run.killing,
-    COALESCE(run.state = {int(TaskState.RUNNING)} AND NOT run.revoked AND run.bot_id = item.bot_id, false)
+    COALESCE(run.state = {int(TaskState.RUNNING)} AND run.bot_id = item.bot_id
+        AND (NOT run.revoked OR item.kind = '{ReportKind.CANCELED}'), false)
       AND NOT EXISTS (
         SELECT FROM run_report AS r
         WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
