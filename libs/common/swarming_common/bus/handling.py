@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import Counter
 
 from swarming_common.bus.port import BusAway, EventMessage, EventsHandler, Undigestible
+from swarming_common.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,8 @@ async def digest(
         except Undigestible as error:
             if await _was_parked(error, left, park, queue):
                 continue
+        except Unavailable as error:
+            log.warning("events_handler_waits", queue=queue, messages=len(left), retry_seconds=delay, reason=str(error))
         except Exception:
             log.exception("events_handler_failed", queue=queue, messages=len(left), retry_seconds=delay)
         if await is_set_within(give_up, delay):
