@@ -1,6 +1,7 @@
 """Owns one shard: feeds its memory with what arrives, and carries out what is decided."""
 
-from collections import Counter, deque
+import asyncio
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,15 +11,16 @@ from swarming_common.background import Background
 from swarming_common.bus.port import Mailbox
 from swarming_common.database.feed import Feed
 from swarming_common.database.tables import command, run_report, task_request
+from swarming_common.errors import Unavailable
 from swarming_common.events.relay import Relay
 from swarming_common.hints import addresses
 from swarming_common.hints.frontend import CommandDone
 from swarming_common.hints.gateway import ShardAlive
-from swarming_common.hints.scheduler import CommandGiven
+from swarming_common.hints.scheduler import CommandGiven, Report, TaskSubmitted
 from swarming_common.hints.wire import Hint
 from swarming_common.lifecycle import Ports
 from swarming_common.model.request import TaskRequest
-from swarming_common.model.task_id import TaskId
+from swarming_common.model.task_id import RunId, TaskId
 from swarming_scheduler import metrics, store
 from swarming_scheduler.assignment import run_assigned
 from swarming_scheduler.changes import Changes, Cursors
@@ -30,6 +32,7 @@ from swarming_scheduler.takeover import load_live_tasks
 from swarming_scheduler.usecases.cancel import cancel
 from swarming_scheduler.usecases.expire import expire
 from swarming_scheduler.usecases.hand_out import listen_anew, resend_unconfirmed, revoke_silent, settle_revoked
+from swarming_scheduler.usecases.offer import drop_stale_offers
 from swarming_scheduler.usecases.report import take_report
 from swarming_scheduler.usecases.take_in import take_in
 
@@ -37,6 +40,9 @@ log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 0.25
 ALIVE_SECONDS = 1.0
+SETTLED_AT_ONCE = 200
+SETTLE_RETRY_SECONDS = 0.5
+REMEMBERED_COMMANDS = 10_000
 
 
 class Shard:
@@ -56,6 +62,8 @@ class Shard:
         self._reports = Feed(run_report, store.reports_made(self.number), row["report_cursor"])
         self._mailbox: Mailbox | None = None
         self._early: deque[Hint] | None = deque()
+        self._since = ports.clock.now()
+        self._acted: OrderedDict[str, None] = OrderedDict()
         self._background = Background()
 
     async def open(self, feed_seconds: float) -> None:
@@ -114,7 +122,7 @@ class Shard:
                 take_report(self.state, row.task_id, row.run_number, row.bot_id, store.report_from(row), now)
         async for rows in self._commands.read(self._ports.database):
             for row in rows:
-                self._act_on(row)
+                await self._act_on_known(row)
         self.note_cursors()
         self._wake_commit()
 
@@ -122,7 +130,11 @@ class Shard:
         async for rows in self._requests.read(self._ports.database):
             now = self._ports.clock.now()
             for row in rows:
-                request = TaskRequest.model_validate(row.request)
+                try:
+                    request = TaskRequest.model_validate(row.request)
+                except ValueError as error:
+                    log.error("request_unreadable", shard=self.number, task_id=row.task_id, reason=str(error))
+                    continue
                 take_in(self.state, TaskId(row.task_id), row.created_ts, request, now)
             self._wake_commit()
 
@@ -142,6 +154,8 @@ class Shard:
     def _read(self, hint: Hint) -> None:
         if self._early is not None:
             self._early.append(hint)
+        elif isinstance(hint, TaskSubmitted) and hint.created_ts < self._since:
+            pass  # it may have ended under another owner: the feed, which asks the tables, takes it in if it has not
         elif isinstance(hint, CommandGiven):
             self._background.start(self._look_up_command(hint.command_id), "look_up_command")
         elif (react := HINTS.get(type(hint))) is not None:
@@ -152,10 +166,19 @@ class Shard:
     async def _look_up_command(self, command_id: str) -> None:
         row = await self._ports.database.read(lambda c: store.command_by_id(c, command_id))
         if row is not None:
-            if row.task_id not in self.state.tasks:  # perhaps only because the hint of its submission was lost
-                await self._read_requests()
-            self._act_on(row)
+            await self._act_on_known(row)
             self._wake_commit()
+
+    async def _act_on_known(self, row: Any) -> None:
+        """Act on a command once, though its hint and the feed both tell of it: what was refused stays refused."""
+        if row.command_id in self._acted:
+            return
+        self._acted[row.command_id] = None
+        if len(self._acted) > REMEMBERED_COMMANDS:
+            self._acted.popitem(last=False)
+        if row.task_id not in self.state.tasks:  # perhaps only because the hint of its submission was lost
+            await self._read_requests()
+        self._act_on(row)
 
     def _act_on(self, row: Any) -> None:
         if row.kind != "cancel":
@@ -174,16 +197,27 @@ class Shard:
         self._ports.bus.send(addresses.gateway(run.gateway_id), run.assignment)
 
     async def _settle(self, revoked: Sequence[tuple[LiveTask, LiveRun]]) -> None:
-        wanted = [(run.run_id, run.bot_id) for _, run in revoked]
-        reports = await self._ports.database.read(lambda c: store.reports_of(c, wanted))
-        now = self._ports.clock.now()
-        for task, run in revoked:
-            settle_revoked(self.state, task, run, reports[run.run_id], now)
-        self._wake_commit()
+        """The second step of taking runs back; until it is done nobody else may touch them, so it does not give up."""
+        for start in range(0, len(revoked), SETTLED_AT_ONCE):
+            some = revoked[start : start + SETTLED_AT_ONCE]
+            reports = await self._reports_of([(run.run_id, run.bot_id) for _, run in some])
+            now = self._ports.clock.now()
+            for task, run in some:
+                settle_revoked(self.state, task, run, reports[run.run_id], now)
+            self._wake_commit()
+
+    async def _reports_of(self, runs: Sequence[tuple[RunId, str]]) -> dict[RunId, list[Report]]:
+        while True:
+            try:
+                return await self._ports.database.read(lambda c: store.reports_of(c, runs))
+            except Unavailable as error:
+                log.warning("revoked_runs_wait", shard=self.number, runs=len(runs), reason=str(error))
+                await asyncio.sleep(SETTLE_RETRY_SECONDS)
 
     async def _sweep(self) -> None:
         now = self._ports.clock.now()
         expire(self.state, now)
+        drop_stale_offers(self.state, now)
         resend_unconfirmed(self.state, now)
         if self._ports.bus.connected:  # else no bot can be heard, and its silence means nothing
             revoke_silent(self.state, now)

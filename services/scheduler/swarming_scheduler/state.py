@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from swarming_common.events.envelope import Event
 from swarming_common.hints.gateway import RunAssigned
@@ -22,6 +22,10 @@ from swarming_scheduler.settings import Rules
 
 REMEMBERED_ENDED_TASKS = 50_000
 """Enough for every hint about a task that ended while it was under way; the tables catch what comes later still."""
+
+
+EXPIRED_AT_ONCE = 5_000
+"""A commit must end well within the time after which the database takes its writer for dead; the next sweep goes on."""
 
 
 class Revoking(Enum):
@@ -113,6 +117,7 @@ class KnownBot:
     bot_id: str
     offers: dict[str, Offer] = field(default_factory=dict)
     """Polls that are held for it now, the newest last."""
+    last_offer: datetime | None = None
     run: LiveRun | None = None
 
 
@@ -158,15 +163,21 @@ class ShardState:
         """Have `expired` tell when the current slice's time is up."""
         if task.slice_expiration_ts is not None:
             heappush(self.expirations, (task.slice_expiration_ts, task.task_id))
+        if len(self.expirations) > 2 * len(self.tasks) + 1_000:  # mostly of tasks that have ended long before
+            self.expirations = [one for one in self.expirations if self._still_expires(*one)]
+            heapify(self.expirations)
+
+    def _still_expires(self, moment: datetime, task_id: TaskId) -> bool:
+        task = self.tasks.get(task_id)
+        return task is not None and task.state is TaskState.PENDING and task.slice_expiration_ts == moment
 
     def expired(self, now: datetime) -> list[LiveTask]:
         """The pending tasks whose current slice's time is up; each is told once."""
-        found = []
-        while self.expirations and self.expirations[0][0] <= now:
+        found: list[LiveTask] = []
+        while self.expirations and self.expirations[0][0] <= now and len(found) < EXPIRED_AT_ONCE:
             moment, task_id = heappop(self.expirations)
-            task = self.tasks.get(task_id)
-            if task is not None and task.state is TaskState.PENDING and task.slice_expiration_ts == moment:
-                found.append(task)
+            if self._still_expires(moment, task_id):
+                found.append(self.tasks[task_id])
         return found
 
     def tell(self, task: LiveTask, fact: Event, now: datetime) -> None:

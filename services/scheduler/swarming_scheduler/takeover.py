@@ -99,7 +99,7 @@ def _add_run(state: ShardState, task: LiveTask, row: Any, now: datetime) -> None
         task.run = state.bot(run.bot_id).run = run
         if row.revoked:
             state.changes.revoked.append((task, run))
-            run.revoking = Revoking.SILENT if run.is_confirmed else Revoking.UNCONFIRMED
+            run.revoking = Revoking.UNCONFIRMED  # if it was for silence and the bot has the run, silence counts anew
     elif run.state is TaskState.BOT_DIED:
         task.retries -= 1
         task.excluded_bots |= {run.bot_id}

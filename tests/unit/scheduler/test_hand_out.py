@@ -4,7 +4,7 @@ from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_scheduler.usecases.cancel import cancel
 from swarming_scheduler.usecases.hand_out import decline, listen_anew, resend_unconfirmed, revoke_silent
-from swarming_scheduler.usecases.offer import take_all_offers, take_offer, withdraw_offer
+from swarming_scheduler.usecases.offer import drop_stale_offers, take_all_offers, take_offer, withdraw_offer
 from swarming_scheduler.usecases.report import hear_of_run
 from swarming_scheduler.usecases.take_in import take_in
 from tests.unit.scheduler.builders import World, a_request
@@ -309,3 +309,51 @@ def test_a_kill_that_came_before_the_process_started_cancels_the_task(world: Wor
     world.report(run, ReportKind.CANCELED)
 
     assert (task.state, run.state) == (TaskState.CANCELED, TaskState.CANCELED)
+
+
+def test_a_bot_that_polls_at_another_gateway_is_not_offered_to_the_old_one(world: World):
+    ghost = world.offer("bot1")
+    alive = ghost.model_copy(update={"offer_id": "alive", "gateway_id": "gateway2"})
+    take_offer(world.state, alive, world.now)
+    world.submit()
+    second = world.submit()
+
+    assert [one.offer_id for one in world.sent] == ["alive"]
+    assert second.state is TaskState.PENDING
+    assert world.state.bots["bot1"].offers == {}
+
+
+def test_offers_of_a_gateway_that_died_are_forgotten(world: World):
+    world.offer("bot1")
+    world.pass_time(89)
+    drop_stale_offers(world.state, world.now)
+    assert set(world.state.bots) == {"bot1"}
+
+    world.pass_time(2)
+    drop_stale_offers(world.state, world.now)
+
+    assert world.submit().state is TaskState.PENDING
+    assert world.state.bots == {}
+
+
+def test_a_task_whose_every_run_was_given_back_ends(world: World):
+    task, _ = world.running("bot1")
+    for number in range(2, 40):
+        if task.run is None:
+            break
+        world.report(task.run, ReportKind.CANCELED)
+        if task.state is TaskState.PENDING:
+            world.offer(f"bot{number}")
+
+    assert task.state is TaskState.BOT_DIED
+    assert task.run_number == 15
+
+
+def test_memory_follows_what_lives_not_what_has_ended(world: World):
+    for _ in range(5_000):
+        task = world.submit()
+        cancel(world.state, task.task_id, kill_running=False, now=world.now)
+    queue = next(iter(world.state.engine._queues.values()))
+
+    assert len(world.state.expirations) <= 1_001
+    assert len(queue._heap) <= 101

@@ -71,6 +71,21 @@ class Surroundings:
             self.ports.bus.send(addresses.shard(SHARD), hint)
         return task_id
 
+    async def cancel(self, task_id: TaskId) -> None:
+        """Ask for it as a frontend does, without killing."""
+        row = {
+            "command_id": "c1",
+            "shard": SHARD,
+            "kind": "cancel",
+            "task_id": task_id,
+            "arguments": {"kill_running": False},
+            "given_by": "anonymous:anonymous",
+            "reply_to": "frontend1",
+            "created_ts": self.ports.clock.now(),
+        }
+        await self.database.write(lambda c: c.execute(tables.command.insert(), row) and None)
+        self.ports.bus.send(addresses.shard(SHARD), CommandGiven(command_id="c1"))
+
     def offer(self, bot_id: str = "bot1", offer_id: str = "offer1") -> None:
         offer = Offer(
             offer_id=offer_id,
@@ -189,23 +204,49 @@ async def test_a_new_owner_sends_an_unconfirmed_run_again(around: Surroundings):
 async def test_a_cancel_is_answered_even_if_it_overtakes_its_task(around: Surroundings):
     async with around.scheduler():
         task_id = await around.submit(with_hint=False)
-        row = {
-            "command_id": "c1",
-            "shard": SHARD,
-            "kind": "cancel",
-            "task_id": task_id,
-            "arguments": {"kill_running": False},
-            "given_by": "anonymous:anonymous",
-            "reply_to": "frontend1",
-            "created_ts": around.ports.clock.now(),
-        }
-        await around.database.write(lambda c: c.execute(tables.command.insert(), row) and None)
-        around.ports.bus.send(addresses.shard(SHARD), CommandGiven(command_id="c1"))
+        await around.cancel(task_id)
 
         done = await around.hear(CommandDone)
 
         assert (done.command_id, done.ok, done.was_running) == ("c1", True, False)
         await around.result(task_id, TaskState.CANCELED)
+
+
+async def test_a_revocation_that_its_owner_did_not_finish_leaves_a_confirmed_run_alone(around: Surroundings):
+    async with around.scheduler():
+        around.offer()
+        task_id = await around.submit()
+        assigned = await around.hear(RunAssigned)
+        await around.report(assigned, ReportKind.CONFIRMED, with_hint=False)
+    revoked = update(tables.task_run).where(tables.task_run.c.task_id == task_id).values(revoked=True)
+    await around.database.write(lambda c: c.execute(revoked) and None)
+
+    async with around.scheduler():
+        around.offer("bot2", "offer2")
+        run = select(tables.task_run).where(tables.task_run.c.task_id == task_id)
+
+        async def row() -> Any:
+            return await around.database.read(lambda c: c.execute(run).one())
+
+        kept = await until(row, lambda found: not found.revoked)
+        await around.report(assigned, ReportKind.FINISHED)
+        await around.result(task_id, TaskState.COMPLETED)
+        assert (kept.bot_id, kept.run_number) == ("bot1", 1)
+
+
+async def test_a_refused_cancel_stays_refused(around: Surroundings):
+    async with around.scheduler():
+        around.offer()
+        task_id = await around.submit()
+        assigned = await around.hear(RunAssigned)
+        await around.cancel(task_id)
+        assert (await around.hear(CommandDone)).ok is False
+
+        await around.report(assigned, ReportKind.LOST)
+        around.offer("bot2", "offer2")
+
+        again = await around.hear(RunAssigned)
+        assert (again.task_id, again.bot_id) == (task_id, "bot2")
 
 
 async def test_a_scheduler_whose_rows_were_changed_by_another_starts_over(around: Surroundings):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from swarming_common.errors import DatabaseAway, DataRejected
 
@@ -32,7 +33,7 @@ def translated() -> Iterator[None]:
         raise
     except (OverflowError, UnicodeEncodeError) as error:  # sqlite3 says these of a value, without an error of its own
         raise DataRejected(str(error)) from error
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, PoolTimeout) as error:
         raise DatabaseAway(f"the database cannot be reached ({type(error).__name__}: {error})") from error
     except SQLAlchemyError as error:
         if "closed" in str(error):

@@ -67,7 +67,9 @@ class SqliteDatabase:
         self._lock = _lock_folder(folder)
         engine = _engine(folder / FILE_NAME)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._writer = Thread(target=_write_jobs, args=(engine, self._jobs), name="sqlite-writer", daemon=True)
+        self._writer = Thread(
+            target=_write_jobs, args=(engine.connect(), self._jobs), name="sqlite-writer", daemon=True
+        )
         self._writer.start()
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
         self._engine = engine
@@ -187,13 +189,13 @@ def _engine(file: Path) -> Engine:
     return engine
 
 
-def _write_jobs(engine: Engine, jobs: "SimpleQueue[_Job | None]") -> None:
+def _write_jobs(opened: Connection, jobs: "SimpleQueue[_Job | None]") -> None:
     """The writer thread: it ends when it finds None, after everything before it.
 
     To SQLAlchemy the connection is in autocommit, in one transaction that never ends; the real transactions are ours,
     said to the driver: SQLAlchemy's own take longer than the disk does.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with opened.execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.begin()
         while True:
             batch, is_last = _take(jobs)

@@ -56,9 +56,15 @@ class Relay:
                     pass
             except Unavailable as error:
                 log.warning("relay_paused", shard=self._shard, reason=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-                self._due.set()
+                await self._try_again()
+            except Exception:
+                log.exception("relay_failed", shard=self._shard)
+                await self._try_again()
             await asyncio.sleep(LAG_SECONDS)
+
+    async def _try_again(self) -> None:
+        await asyncio.sleep(RETRY_SECONDS)
+        self._due.set()
 
     async def _relay_page(self) -> bool:
         rows = await self._database.read(lambda c: events_after(c, self._shard, self.relayed_seq, PAGE_EVENTS))

@@ -13,7 +13,7 @@ DEFAULT_GRACE_PERIOD_SECS = 30
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Cache(_Part):

@@ -39,6 +39,8 @@ class TaskQueue:
     def remove(self, task_id: TaskId) -> None:
         """Take a task out, wherever it stands."""
         self._excluded.pop(task_id, None)
+        if len(self._heap) > 2 * len(self._excluded) + 100:
+            self._purge()
 
     def first_for(self, bot_id: str) -> Ticket | None:
         """The first task in order that this bot may run."""

@@ -68,6 +68,10 @@ def lose_run(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: 
 def requeue(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> None:
     """The process never started: the task goes to whichever bot comes next, and no retry is used up. The run id is the
     same again if the bot never said a word about it; else its words would be taken for those of the next bot."""
+    if run.is_confirmed and not run.is_killing and task.run_number >= LAST_RUN_NUMBER:
+        task.reason = "every run that the task may have was given back"
+        end_run(state, task, run, TaskState.BOT_DIED, now)
+        return
     close_run(state, task, run, TaskState.CANCELED if run.is_confirmed or run.is_killing else TaskState.PENDING, now)
     if run.is_killing:
         end_task(state, task, TaskState.CANCELED, now)

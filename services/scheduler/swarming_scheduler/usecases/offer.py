@@ -1,19 +1,25 @@
 """Take note of the polls that gateways hold open for bots."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from swarming_common.hints.scheduler import Offer
 from swarming_scheduler.state import KnownBot, ShardState
 from swarming_scheduler.usecases.assign import seek_work
 from swarming_scheduler.usecases.hand_out import offer_again
 
+OFFER_SECONDS = 90.0
+"""A bot reads for at most 60 s, so no gateway holds a poll for longer."""
 
-def take_offer(state: ShardState, offer: Offer, now: datetime) -> None:
+
+def take_offer(state: ShardState, offer: Offer, now: datetime, *, is_news: bool = True) -> None:
     """A bot with an unfinished run gets nothing but that run; any other gets the first task that it can run."""
     bot = state.bot(offer.bot_id)
     if offer.offer_id in bot.offers or _was_used(bot, offer.offer_id):
         return
+    bot.last_offer = now
+    if is_news:  # the bot polls here now; what another gateway still holds for it is a connection that is gone
+        bot.offers = {key: one for key, one in bot.offers.items() if one.gateway_id == offer.gateway_id}
     bot.offers[offer.offer_id] = offer
     if bot.run is not None:
         offer_again(state, bot, now)
@@ -47,7 +53,15 @@ def take_all_offers(state: ShardState, gateway_id: str, offers: Collection[Offer
         if bot is not None and _was_used(bot, offer.offer_id):
             offer_again(state, bot, now)
         else:
-            take_offer(state, offer, now)
+            take_offer(state, offer, now, is_news=False)
+
+
+def drop_stale_offers(state: ShardState, now: datetime) -> None:
+    """The sweep's part: what a gateway that died never withdrew. A bot polls at least once a minute."""
+    stale = now - timedelta(seconds=OFFER_SECONDS)
+    for bot in [one for one in state.bots.values() if one.offers and one.last_offer and one.last_offer < stale]:
+        for offer_id in list(bot.offers):
+            withdraw_offer(state, bot.bot_id, offer_id, now)
 
 
 def _was_used(bot: KnownBot, offer_id: str) -> bool:
