@@ -1,6 +1,10 @@
 """`swarming standalone`: everything on this machine, with one command."""
 
 import argparse
+import asyncio
+import errno
+import os
+import socket
 import sys
 from pathlib import Path
 
@@ -14,10 +18,14 @@ from swarming_standalone.settings import DEFAULT_DATA, DEFAULT_PORT, StandaloneS
 HELP = "run the whole of Swarming in this process, with local bots if you like"
 
 
+QUIET_LOGS = {"SWARMING_LOG_LEVEL": "warning"}
+"""Whoever starts this by hand wants to see its address, not each shard's take-over."""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--host", default=None, help="the interface to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default: %(default)s; 0 takes a free one")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of the database (default: ./data)")
     parser.add_argument("--bots", type=int, default=0, help="how many bots to run on this machine (default: none)")
 
@@ -26,22 +34,46 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C; 1 when the folder is in use or the port is taken."""
     import uvloop
 
-    given = {} if args.host is None else {"host": args.host}
-    settings = StandaloneSettings(**given)
+    for name, value in QUIET_LOGS.items():
+        os.environ.setdefault(name, value)
+    settings = StandaloneSettings(**({} if args.host is None else {"host": args.host}))
+    if args.port and _is_taken(settings.host, args.port):
+        sys.stderr.write(f"swarming standalone: port {args.port} is taken; choose another with --port\n")
+        return 1
     configure_logs("standalone", settings.log_level, settings.log_format)
     migrate(sqlite_url(args.data))
     bots = LocalBots(args.bots, args.data / "bots")
 
     def started(port: int) -> None:
         url = f"http://{settings.host}:{port}"
-        sys.stderr.write(f"Swarming is at {url}\n")
         bots.start(url)
+        sys.stderr.write(f"Swarming is at {url}\n")
+
+    async def stop_bots() -> None:
+        await asyncio.to_thread(bots.stop)
 
     try:
-        uvloop.run(run_standalone(settings, args.data, args.port, started))
+        uvloop.run(run_standalone(settings, args.data, args.port, started, stop_bots))
     except FolderInUse as error:
         sys.stderr.write(f"swarming standalone: {error}\n")
         return 1
     finally:
         bots.stop()
     return 0
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else -1
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
+    return number
+
+
+def _is_taken(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False

@@ -1,7 +1,7 @@
 """All four services in one process, on the embedded adapters, on one port."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -24,13 +24,25 @@ database's writer thread would wait for each other longer than a task takes to s
 
 
 async def run_standalone(
-    settings: StandaloneSettings, data: Path, port: int, started: Callable[[int], None] | None = None
+    settings: StandaloneSettings,
+    data: Path,
+    port: int,
+    started: Callable[[int], None] | None = None,
+    before_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. The database in `data` must have been migrated. Raises FolderInUse."""
+    """Serve until SIGTERM or SIGINT; `started` and `before_stop` as in lifecycle.serve. The database in `data` must
+    have been migrated. Raises FolderInUse."""
     sys.setswitchinterval(SWITCH_SECONDS)
     ports = Ports(database=await open_sqlite(data), bus=InProcessBus(), cache=InProcessCache())
     async with opened(ports), all_services(settings, ports) as app:
-        await serve(app, settings=settings, port=port, stopping=ports.stopping, started=started)
+        await serve(
+            app,
+            settings=settings,
+            port=port,
+            stopping=ports.stopping,
+            started=started,
+            before_stop=before_stop,
+        )
 
 
 @asynccontextmanager

@@ -5,6 +5,9 @@ from __future__ import annotations
 from swarming_bot.output import LARGEST_CHUNK_BYTES
 
 HEARTBEAT_SECONDS = 10.0
+# The answer to a heartbeat is how a quiet task hears that it was cancelled, and who cancels does so early.
+FIRST_HEARTBEAT_SECONDS = 1.0
+HEARTBEATS_PER_AGE = 5.0  # so a heartbeat comes each second at first, and each 10 s once a run is 50 s old
 # Upstream sends output every 4 s. People follow ours live, so the first output after quiet leaves at once,
 # but for the moment in which the rest of the same burst arrives.
 GATHER_SECONDS = 0.1
@@ -15,6 +18,7 @@ class Pacing:
     """Decides from what is unsent, and when the last update left. All times are monotonic seconds."""
 
     def __init__(self, now: float) -> None:
+        self._started = now
         self._last_update = now
         self._last_output = now - SPACING_SECONDS
         self._fresh_since = now
@@ -36,4 +40,5 @@ class Pacing:
             return self._last_update
         if unsent:
             return max(self._fresh_since + GATHER_SECONDS, self._last_output + SPACING_SECONDS)
-        return self._last_update + HEARTBEAT_SECONDS
+        pause = (self._last_update - self._started) / HEARTBEATS_PER_AGE
+        return self._last_update + min(HEARTBEAT_SECONDS, max(FIRST_HEARTBEAT_SECONDS, pause))

@@ -8,7 +8,7 @@ context ends (it releases what it owns), the ports close.
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -64,10 +64,12 @@ async def serve(
     port: int,
     stopping: asyncio.Event,
     started: Callable[[int], None] | None = None,
+    before_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Answer HTTP until SIGTERM or SIGINT, or until `stopping` is set; then finish what was accepted.
 
-    Port 0 takes a free one; `started` is told the port once it listens.
+    Port 0 takes a free one; `started` is told the port once it listens. At the first signal `before_stop` is awaited
+    while everything still works; a second signal does not wait for it.
     """
     config = uvicorn.Config(
         app,
@@ -85,7 +87,7 @@ async def serve(
         timeout_graceful_shutdown=int(settings.stop_seconds),
         backlog=4096,
     )
-    server = _Server(config, stopping, started)
+    server = _Server(config, stopping, started, before_stop)
     gc.collect()
     gc.freeze()  # what a start-up leaves stays for good: looking through it again and again would show in latencies
     await server.serve()
@@ -94,8 +96,16 @@ async def serve(
 class _Server(uvicorn.Server):
     """Sets `stopping` before it waits for requests, so that held ones are answered and not waited for."""
 
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, started: Callable[[int], None] | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        stopping: asyncio.Event,
+        started: Callable[[int], None] | None,
+        before_stop: Callable[[], Awaitable[None]] | None,
+    ) -> None:
         super().__init__(config)
+        self._before_stop = before_stop
+        self._preparing: asyncio.Task[None] | None = None
         self._stopping = stopping
         self._tell_started = started
 
@@ -116,7 +126,16 @@ class _Server(uvicorn.Server):
 
     def _stop(self) -> None:
         log.info("stopping")
-        self._stopping.set()
+        if self._before_stop is None or self._preparing is not None:
+            self._stopping.set()
+        else:
+            self._preparing = asyncio.create_task(self._prepare(self._before_stop))
+
+    async def _prepare(self, before_stop: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await before_stop()
+        finally:
+            self._stopping.set()
 
     async def _watch(self) -> None:
         await self._stopping.wait()

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -82,11 +83,25 @@ def test_the_first_output_after_quiet_leaves_soon_and_the_next_half_a_second_lat
     assert pacing.due(unsent=7) == pytest.approx(103.6)
 
 
-def test_a_full_chunk_leaves_at_once_and_silence_is_broken_every_ten_seconds():
+def test_a_full_chunk_leaves_at_once():
     pacing = Pacing(now=100.0)
 
     assert pacing.due(unsent=LARGEST_CHUNK_BYTES) <= 100.0
-    assert pacing.due(unsent=0) == 110.0
+
+
+def test_silence_is_broken_each_second_at_first_and_each_ten_seconds_later():
+    pacing = Pacing(now=100.0)
+    beats = [100.0]
+
+    while beats[-1] < 300:
+        beats.append(pacing.due(unsent=0))
+        pacing.sent(beats[-1], unsent=0)
+
+    pauses = [round(after - before, 6) for before, after in pairwise(beats)]
+    assert pauses[:5] == [1.0] * 5
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 10.0
+    assert len(beats) < 40
 
 
 def test_retries_start_promptly_and_level_off_at_ten_seconds():
