@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from swarming_common.cache.follower import WokenFollower
+
 MAX_VALUES = 10_000
 """More than all settings and bots of an embedded installation; beyond it the oldest values go."""
 
@@ -14,7 +16,7 @@ class InProcessCache:
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[bytes, float]] = {}
-        self._followers: dict[str, set[_Follower]] = {}
+        self._followers: dict[str, set[WokenFollower]] = {}
         self._announced: set[str] = set()
         self._is_closed = False
 
@@ -51,9 +53,9 @@ class InProcessCache:
         self._announced.add(channel)
 
     @asynccontextmanager
-    async def follow(self, channel: str) -> AsyncIterator["_Follower"]:
+    async def follow(self, channel: str) -> AsyncIterator["WokenFollower"]:
         """See the port."""
-        follower = _Follower()
+        follower = WokenFollower()
         followers = self._followers.setdefault(channel, set())
         followers.add(follower)
         try:
@@ -73,20 +75,3 @@ class InProcessCache:
         for channel in announced:
             for follower in self._followers.get(channel, ()):
                 follower.wake()
-
-
-class _Follower:
-    def __init__(self) -> None:
-        self._told = asyncio.Event()
-
-    def wake(self) -> None:
-        self._told.set()
-
-    async def wait(self, timeout_seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._told.wait()
-        except TimeoutError:
-            return False
-        self._told.clear()
-        return True

@@ -12,7 +12,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from swarming_common.cache.circuit import Circuit
-from swarming_common.cache.redis_listener import RedisFollower, RedisListener
+from swarming_common.cache.follower import WokenFollower
+from swarming_common.cache.redis_listener import RedisListener
 
 log = structlog.get_logger(__name__)
 
@@ -87,9 +88,9 @@ class RedisCache:
             self._has_announced.set()
 
     @asynccontextmanager
-    async def follow(self, channel: str) -> AsyncIterator[RedisFollower]:
+    async def follow(self, channel: str) -> AsyncIterator[WokenFollower]:
         """See the port."""
-        follower = RedisFollower()
+        follower = WokenFollower()
         name = (PREFIX + channel).encode()
         try:
             await self._listener.add(name, follower)

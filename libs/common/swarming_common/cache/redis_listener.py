@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from swarming_common.cache.circuit import Circuit
+from swarming_common.cache.follower import WokenFollower
 
 log = structlog.get_logger(__name__)
 
@@ -22,34 +23,13 @@ PING_SECONDS = 5.0
 SUBSCRIBE_SECONDS = 0.5
 
 
-class RedisFollower:
-    """See the port's Follower."""
-
-    def __init__(self) -> None:
-        self._told = asyncio.Event()
-
-    def wake(self) -> None:
-        """Something was announced, or may have been."""
-        self._told.set()
-
-    async def wait(self, timeout_seconds: float) -> bool:
-        """See the port."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._told.wait()
-        except TimeoutError:
-            return False
-        self._told.clear()
-        return True
-
-
 class RedisListener:
     """Keeps the connection, and all channels that are followed subscribed on it."""
 
     def __init__(self, connect: Callable[[], AbstractConnection], circuit: Circuit) -> None:
         self._new_connection = connect
         self._circuit = circuit
-        self._followers: dict[bytes, set[RedisFollower]] = {}
+        self._followers: dict[bytes, set[WokenFollower]] = {}
         self._unconfirmed: Counter[bytes] = Counter()
         self._may_have_missed: set[bytes] = set()
         self._confirmed = asyncio.Condition()
@@ -68,7 +48,7 @@ class RedisListener:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
 
-    async def add(self, channel: bytes, follower: RedisFollower) -> None:
+    async def add(self, channel: bytes, follower: WokenFollower) -> None:
         """Wake this follower at announcements; while Redis is away, from the reconnection on."""
         followers = self._followers.setdefault(channel, set())
         followers.add(follower)
@@ -80,7 +60,7 @@ class RedisListener:
         except TimeoutError:
             self._may_have_missed.add(channel)
 
-    async def remove(self, channel: bytes, follower: RedisFollower) -> None:
+    async def remove(self, channel: bytes, follower: WokenFollower) -> None:
         """Wake it no more."""
         followers = self._followers.get(channel, set())
         followers.discard(follower)

@@ -23,9 +23,9 @@ def column_names(table: Table) -> list[str]:
     return [column.name for column in table.c if column.name != "tx"]
 
 
-def quoted(columns: Sequence[str], prefix: str = "") -> str:
+def quoted(columns: Sequence[str]) -> str:
     """A comma list of column names; `user` is a word of SQL."""
-    return ", ".join(f'{prefix}"{name}"' for name in columns)
+    return ", ".join(f'"{name}"' for name in columns)
 
 
 def rows_as_json(rows: Sequence[Mapping[str, Any]]) -> str:

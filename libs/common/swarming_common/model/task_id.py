@@ -16,7 +16,6 @@ EPOCH = datetime(2010, 1, 1, tzinfo=UTC)
 LAST_RUN_NUMBER = 15
 
 _LAYOUT_VERSION = 1
-_RANDOM_BITS = 16
 _ID = re.compile(r"[0-9a-f]{2,17}")
 
 
