@@ -126,7 +126,7 @@ class _Client:
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
         self._connection = http.client.HTTPConnection(str(address.hostname), address.port)
-        self._body = NewTask(command=["date", "+%s.%N"], name="bench").to_json()
+        self._body = NewTask(command=["date", "+%s.%N"], name="bench", wait_for_capacity=True).to_json()
         del self._body["request_uuid"]
 
     def run_task(self) -> tuple[float, float]:

@@ -69,7 +69,9 @@ class Promises:
         client = aftermath.deployment.client()
 
         ids = [
-            client.new_task(NewTask(command=["true"], dimensions=[("pool", POOLS[n % len(POOLS)])])).task_id
+            client.new_task(
+                NewTask(command=["true"], dimensions=[("pool", POOLS[n % len(POOLS)])], wait_for_capacity=True)
+            ).task_id
             for n in range(30)
         ]
 

@@ -111,6 +111,14 @@ class Deployment(ABC):
         bots.start()
         return bots
 
+    def wait_for_bots(self, count: int) -> None:
+        """Return when so many bots are known; a task that no known bot could run ends at once."""
+        client, deadline = self.client(), time.monotonic() + START_SECONDS
+        while len(client.bots().items) < count:
+            if time.monotonic() > deadline:
+                raise ProgramFailed(f"fewer than {count} bots after {START_SECONDS:g} s")
+            time.sleep(PAUSE_SECONDS)
+
     def client(self, **options: float) -> Swarming:
         """The SDK; closed with the deployment."""
         client = Swarming(self.url, **options)  # type: ignore[arg-type]

@@ -96,5 +96,6 @@ def request(
         "io_timeout_secs": 0,
     }
     tolerance = {} if ping_tolerance_secs is None else {"bot_ping_tolerance_secs": ping_tolerance_secs}
-    slices = [{"expiration_secs": expiration_secs, "properties": properties}]
+    # bots may still be starting, or all be dead for a while
+    slices = [{"expiration_secs": expiration_secs, "properties": properties, "wait_for_capacity": True}]
     return {"name": name, "priority": 100, "request_uuid": uuid, "task_slices": slices, **tolerance}

@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from swarming_common.database import postgres
 from swarming_common.database.feed import Feed
 from swarming_common.database.postgres import PostgresDatabase, asyncpg_url, open_postgres
 from swarming_common.database.tables import command, metadata
 from swarming_common.errors import DatabaseAway, DataRejected
 from swarming_common.testing.contracts.database import a_command, add, known
+from tests.servers import Servers
 
 pytestmark = pytest.mark.real("postgres")
 
@@ -63,6 +65,26 @@ async def test_a_lock_has_one_holder_and_is_free_when_its_connection_dies(databa
     assert await database.read(known) == set()
     await first.close()
     await second.close()
+
+
+async def test_a_writer_that_hears_nothing_takes_itself_for_cut_off(
+    private_servers: Servers, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+):
+    database = await open_postgres(migrated_postgres)
+    writer = await database.open_writer("cut off")
+    for name in ("WRITER_ANSWER_SECONDS", "CONNECT_SECONDS"):
+        monkeypatch.setattr(postgres, name, 0.3)
+
+    private_servers.postgres.freeze()
+    with pytest.raises(DatabaseAway):
+        await writer.beat()
+    is_lost = writer.is_lost
+    async with asyncio.timeout(5):
+        await writer.close()
+    private_servers.postgres.resume()
+
+    assert is_lost
+    await database.close()
 
 
 async def test_a_nul_in_a_text_is_the_data_s_fault(database: PostgresDatabase):

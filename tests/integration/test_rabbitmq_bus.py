@@ -7,8 +7,9 @@ import aio_pika
 import pytest
 
 from swarming_common.bus import packing
+from swarming_common.bus.parked import MAX_PARKED_BYTES, MAX_PARKED_MESSAGES
 from swarming_common.bus.port import BusAway, EventMessage
-from swarming_common.bus.rabbitmq import RabbitMQBus, open_rabbitmq, session
+from swarming_common.bus.rabbitmq import RabbitMQBus, open_rabbitmq, session, subscription
 from swarming_common.bus.rabbitmq.subscription import QUORUM
 from swarming_common.hints.wire import Hint
 from swarming_common.testing.contracts.bus import Worker, a_hint, events
@@ -56,9 +57,14 @@ async def test_queues_are_durable_and_replicated(bus: RabbitMQBus, rabbitmq_url:
     await bus.subscribe("stats", ["task.#"], Worker())
 
     async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
-        for queue in ("stats", "stats.parked"):
-            # The broker refuses another way of declaring what is there.
-            await channel.declare_queue(queue, durable=True, arguments=QUORUM)
+        # The broker refuses another way of declaring what is there.
+        await channel.declare_queue("stats", durable=True, arguments=QUORUM)
+        bounds = {
+            "x-max-length": MAX_PARKED_MESSAGES,
+            "x-max-length-bytes": MAX_PARKED_BYTES,
+            "x-overflow": "drop-head",
+        }
+        await channel.declare_queue("swarming.parked", durable=True, arguments=QUORUM | bounds)
         await channel.declare_exchange("swarming.events", "topic", durable=True)
 
 
@@ -185,21 +191,27 @@ async def test_a_queue_that_somebody_deletes_is_made_again(bus: RabbitMQBus, rab
     await ears.assert_all_is_heard()
 
 
-async def test_a_parked_message_keeps_its_reason_and_its_key(bus: RabbitMQBus, rabbitmq_url: str):
+async def test_a_queue_that_the_broker_refuses_keeps_nobody_else_up(
+    bus: RabbitMQBus, rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(subscription, "REFUSED_RETRY_SECONDS", 0.05)
+    ears = await Ears.at(bus)
     worker = Worker()
-    worker.undigestible = {b"0"}
-    await bus.subscribe("stats", ["task.#"], worker)
-
-    await bus.publish(events(0, 2))
-    await worker.handled.wait_for(1)
-
     async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
-        queue = await channel.get_queue("stats.parked")
-        parked = await queue.get(no_ack=True)
-    assert parked.body == b"0"
-    assert parked.headers["reason"] == "no event"
-    assert parked.headers["routing_key"] == "task.completed.s01.default"
-    assert parked.headers["parked_at"]
+        await channel.declare_queue("odd", durable=False, auto_delete=False)
+
+        await bus.subscribe("odd", ["task.#"], worker)
+        was_connected = bus.connected
+        await ears.assert_all_is_heard()
+        await channel.queue_delete("odd")
+
+    async with asyncio.timeout(20):
+        while not worker.handled.all:
+            await bus.publish(events(5, 6))
+            await asyncio.sleep(0.05)
+    assert was_connected
+    assert bus.connected
+    assert ears.reconnected.all == []
 
 
 async def test_events_look_like_cloud_events_to_other_systems(bus: RabbitMQBus, rabbitmq_url: str):

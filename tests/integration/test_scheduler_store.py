@@ -1,21 +1,29 @@
 """The scheduler's one write in both its forms, on every database: they must do the same."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from swarming_common.database.port import Database
 from swarming_common.database.tables import shard, task_event, task_request, task_result, task_run
 from swarming_common.model.reports import ReportKind
 from swarming_scheduler.changes import Changes, Cursors
 from swarming_scheduler.rows import EventNumbers, freeze
-from swarming_scheduler.store import Batch, LostOwnership, write_batch, write_portably
+from swarming_scheduler.store import Batch, LostOwnership, Requests, hot_batch
 from tests.databases import OnPostgres, OnSqlite
 from tests.unit.scheduler.builders import BEGINNING, World, a_request
 
-Write = Callable[[Connection, Batch], Any]
+Write = Callable[[Database, Batch], Awaitable[Requests]]
+
+
+async def hot(database: Database, batch: Batch) -> Requests:
+    return await database.write_hot(hot_batch(batch))
+
+
+async def portably(database: Database, batch: Batch) -> Requests:
+    return await database.write(hot_batch(batch).portable)
 
 
 class Stored(World):
@@ -44,7 +52,7 @@ class StoreContract:
         world.commit()
 
         for batch in world.batches:
-            await database.write(lambda c, batch=batch: write(c, batch), one_statement=True)  # type: ignore[misc]
+            await write(database, batch)
 
         results = {row.task_id: row for row in await rows(database, task_result)}
         [stored_run] = await rows(database, task_run)
@@ -84,9 +92,8 @@ class StoreContract:
         await database.write(lambda c: c.execute(task_request.insert(), row) and None)
 
         [batch] = world.batches
-        found = await database.write(lambda c: write(c, batch), one_statement=True)
+        requests = await write(database, batch)
 
-        requests = found if isinstance(found, dict) else found[1]
         assert requests[task.task_id].request == {"name": "ü"}
         assert requests[task.task_id].secret_bytes == b"\0secret"
 
@@ -96,11 +103,11 @@ class StoreContract:
         world.report(run, ReportKind.FINISHED, exit_code=0, duration=1.0)
         first, second, last = world.batches
         for batch in (first, second, last):
-            await database.write(lambda c, batch=batch: write(c, batch), one_statement=True)  # type: ignore[misc]
+            await write(database, batch)
 
         again = Batch(results=first.results)
         with pytest.raises(LostOwnership):
-            await database.write(lambda c: write_batch(c, again), one_statement=True)
+            await write(database, again)
 
         [row] = await rows(database, task_result)
         assert row.state == 112
@@ -109,21 +116,21 @@ class StoreContract:
 class TestOnSqlite(OnSqlite, StoreContract):
     @pytest.fixture
     def write(self) -> Write:
-        return write_batch
+        return hot
 
 
 @pytest.mark.real("postgres")
 class TestInOneStatement(OnPostgres, StoreContract):
     @pytest.fixture
     def write(self) -> Write:
-        return write_batch
+        return hot
 
 
 @pytest.mark.real("postgres")
 class TestPortablyOnPostgres(OnPostgres, StoreContract):
     @pytest.fixture
     def write(self) -> Write:
-        return write_portably
+        return portably
 
 
 async def rows(database: Database, table: Any) -> Any:

@@ -8,8 +8,10 @@ import socket
 import sys
 from pathlib import Path
 
+from swarming_common.bus.parked import ParkingUnusable
 from swarming_common.database.migrate import migrate
 from swarming_common.database.sqlite import FolderInUse, sqlite_url
+from swarming_common.settings import InvalidSetting
 from swarming_common.telemetry.logs import configure_logs
 from swarming_standalone.bots import LocalBots
 from swarming_standalone.server import run_standalone
@@ -17,6 +19,8 @@ from swarming_standalone.settings import DEFAULT_DATA, DEFAULT_PORT, StandaloneS
 
 HELP = "run the whole of Swarming in this process, with local bots if you like"
 
+
+EVERY_INTERFACE = ("0.0.0.0", "::")
 
 QUIET_LOGS = {"SWARMING_LOG_LEVEL": "warning"}
 """Whoever starts this by hand wants to see its address, not each shard's take-over."""
@@ -31,13 +35,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or Ctrl-C; 1 when the folder is in use or the port is taken."""
+    """Serve until SIGTERM or Ctrl-C; 1 when the folder is in use, the port is taken or a setting is wrong."""
     import uvloop
 
     for name, value in QUIET_LOGS.items():
         os.environ.setdefault(name, value)
     settings = StandaloneSettings(**({} if args.host is None else {"host": args.host}))
-    if args.port and _is_taken(settings.host, args.port):
+    settings, args.port = _with_public_url(settings, args.port)
+    if _is_taken(settings.host, args.port):
         sys.stderr.write(f"swarming standalone: port {args.port} is taken; choose another with --port\n")
         return 1
     configure_logs("standalone", settings.log_level, settings.log_format)
@@ -54,12 +59,28 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         uvloop.run(run_standalone(settings, args.data, args.port, started, stop_bots))
-    except FolderInUse as error:
+    except (FolderInUse, InvalidSetting, ParkingUnusable) as error:
         sys.stderr.write(f"swarming standalone: {error}\n")
         return 1
     finally:
         bots.stop()
     return 0
+
+
+def _with_public_url(settings: StandaloneSettings, port: int) -> tuple[StandaloneSettings, int]:
+    """The address that bots are told unless one is set; so a free port is chosen before the services are built."""
+    port = port or _free_port(settings.host)
+    if "public_url" in settings.model_fields_set:
+        return settings, port
+    name = socket.gethostname() if settings.host in EVERY_INTERFACE else settings.host
+    host = f"[{name}]" if ":" in name else name
+    return settings.model_copy(update={"public_url": f"http://{host}:{port}"}), port
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def _port(text: str) -> int:

@@ -90,6 +90,7 @@ def _task(root: Path, shard: str) -> NewTask:
         command=["sh", "-c", script, str(root), sys.executable, *tests],
         env={"SWARMING_SERVER": ""},
         execution_timeout_secs=SHARD_SECONDS,
+        wait_for_capacity=True,  # the bots are still starting
         tags=[f"shard:{shard}"],
     )
 

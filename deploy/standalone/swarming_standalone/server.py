@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from swarming_botgateway.bootstrap import build as build_botgateway
 from swarming_common.bus.in_process import InProcessBus
+from swarming_common.bus.parked_file import FILE_NAME, ParkedFile
 from swarming_common.cache.in_process import InProcessCache
 from swarming_common.database.sqlite import open_sqlite
 from swarming_common.http.paths import service_of
@@ -18,7 +19,7 @@ from swarming_scheduler.bootstrap import build as build_scheduler
 from swarming_standalone.settings import StandaloneSettings
 from swarming_stats.bootstrap import build as build_stats
 
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0001
 """How long a thread may keep the interpreter while another wants it: with the usual 5 ms, the event loop and the
 database's writer thread would wait for each other longer than a task takes to start."""
 
@@ -33,7 +34,11 @@ async def run_standalone(
     """Serve until SIGTERM or SIGINT; `started` and `before_stop` as in lifecycle.serve. The database in `data` must
     have been migrated. Raises FolderInUse."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    ports = Ports(database=await open_sqlite(data), bus=InProcessBus(), cache=InProcessCache())
+    ports = Ports(
+        database=await open_sqlite(data),
+        bus=InProcessBus(ParkedFile(data / FILE_NAME), "standalone"),
+        cache=InProcessCache(),
+    )
     async with opened(ports), all_services(settings, ports) as app:
         await serve(
             app,

@@ -25,6 +25,10 @@ class NotFound(SwarmingError):
     """There is no such thing."""
 
 
+class NotAllowed(SwarmingError):
+    """The caller may not do this."""
+
+
 class Unavailable(SwarmingError):
     """A part that is needed is away just now; the same call may succeed later."""
 

@@ -11,7 +11,7 @@ from swarming_common.cache.redis import open_redis
 from swarming_common.database.postgres import open_postgres
 from swarming_common.errors import DatabaseAway
 from swarming_common.lifecycle import BuildService, Ports, opened, serve
-from swarming_common.settings import CommonSettings, MissingSetting, require
+from swarming_common.settings import CommonSettings, InvalidSetting, require
 from swarming_common.telemetry.logs import configure_logs
 
 log = structlog.get_logger(__name__)
@@ -21,11 +21,11 @@ FIRST_CONTACT_SECONDS = 60.0
 
 
 def main(service: str, settings: CommonSettings, port: int, build: BuildService) -> None:
-    """Run the service until SIGTERM; exits with 2 when a setting is missing."""
+    """Run the service until SIGTERM; exits with 2 when a setting is missing or wrong."""
     configure_logs(service, settings.log_level, settings.log_format)
     try:
         uvloop.run(_run(service, settings, port, build))
-    except MissingSetting as error:
+    except InvalidSetting as error:
         sys.stderr.write(f"{service}: {error}\n")
         sys.exit(2)
 
@@ -36,7 +36,7 @@ async def _run(service: str, settings: CommonSettings, port: int, build: BuildSe
     cache_url = require(settings.cache_url, "SWARMING_CACHE_URL", "redis://host/0")
     ports = Ports(
         database=await open_postgres(database_url),
-        bus=await open_rabbitmq(bus_url),
+        bus=await open_rabbitmq(bus_url, service),
         cache=await open_redis(cache_url),
     )
     await _database_answers(ports)

@@ -5,6 +5,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swarming_common.errors import SwarmingError
 
+BOT_DEATH_TIMEOUT_SECS = 600
+"""Upstream's: longer than a bot takes to update itself or to reboot its machine."""
+
 
 class CommonSettings(BaseSettings):
     """Addresses and limits of a service; each field is read from `SWARMING_<FIELD>`.
@@ -23,6 +26,12 @@ class CommonSettings(BaseSettings):
     host: str = "127.0.0.1"
     """The interface to listen on; a deployment behind a proxy says 0.0.0.0 on purpose."""
 
+    pools_file: str = ""
+    """A TOML file with the settings of pools (pools/file.py); empty leaves every pool at its defaults."""
+
+    bot_death_timeout_secs: int = Field(default=BOT_DEATH_TIMEOUT_SECS, gt=0)
+    """How long a bot may be unheard of before it counts as dead: in lists, and as capacity for tasks."""
+
     log_level: str = "info"
     log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
     """`auto` is text on a terminal and JSON elsewhere."""
@@ -31,7 +40,11 @@ class CommonSettings(BaseSettings):
     """How long an orderly stop may take; below what supervisors usually allow before they kill."""
 
 
-class MissingSetting(SwarmingError):
+class InvalidSetting(SwarmingError):
+    """A setting has a value that it cannot have."""
+
+
+class MissingSetting(InvalidSetting):
     """A setting is needed and was not given."""
 
 

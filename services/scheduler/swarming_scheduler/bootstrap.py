@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 from swarming_common.background import Background
 from swarming_common.http.operations import operations
 from swarming_common.lifecycle import BuildService, Ports
+from swarming_common.pools.file import open_pools
+from swarming_common.pools.port import PoolSettings
 from swarming_scheduler.ownership import Ownership
 from swarming_scheduler.settings import SchedulerSettings
 
@@ -21,25 +23,27 @@ def build(settings: SchedulerSettings) -> BuildService:
 
     @asynccontextmanager
     async def service(ports: Ports) -> AsyncIterator[ASGIApp]:
-        ownership = Ownership(ports, settings, _scheduler_id())
-        app = FastAPI(title="Swarming scheduler", docs_url=None, redoc_url=None)
-        app.include_router(
-            operations(
-                {
-                    "database": lambda: ownership.is_serving,
-                    "bus": lambda: ports.bus.connected,
-                    "not_stopping": lambda: not ports.stopping.is_set(),
-                }
-            )
-        )
-        async with Background() as background:
+        built_in = PoolSettings(task_retries=settings.task_retries)
+        async with open_pools(settings.pools_file, built_in) as pools, Background() as background:
+            ownership = Ownership(ports, settings, pools, _scheduler_id())
             running = background.start(ownership.run(), "ownership")
-            yield app
+            yield _app(ownership, ports)
             ownership.stop()
             with suppress(TimeoutError):
                 await asyncio.wait_for(running, settings.stop_seconds)
 
     return service
+
+
+def _app(ownership: Ownership, ports: Ports) -> ASGIApp:
+    app = FastAPI(title="Swarming scheduler", docs_url=None, redoc_url=None)
+    checks = {
+        "database": lambda: ownership.is_serving,
+        "bus": lambda: ports.bus.connected,
+        "not_stopping": lambda: not ports.stopping.is_set(),
+    }
+    app.include_router(operations(checks))
+    return app
 
 
 def _scheduler_id() -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from swarming_common.events.envelope import Event
@@ -10,7 +10,7 @@ from swarming_common.hints.wire import Hint
 from swarming_common.model.task_id import RunId, TaskId
 
 if TYPE_CHECKING:
-    from swarming_scheduler.state import LiveRun, LiveTask
+    from swarming_scheduler.state import LiveRun, LiveTask, Undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,15 @@ class Cursors:
     relayed_seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class LateCost:
+    """What a run cost in US dollars, told after it had been given up."""
+
+    run_id: RunId
+    bot_id: str
+    cost_usd: float
+
+
 @dataclass(slots=True)
 class Changes:
     """Notes of several decisions. Rows are taken as they are when the commit begins, so a row has one new state in a
@@ -49,11 +58,41 @@ class Changes:
     """Runs whose command the commit brings, for their gateways."""
     revoked: "list[tuple[LiveTask, LiveRun]]" = field(default_factory=list)
     """Runs that were just taken away: what their bots may have reported meanwhile decides what comes next."""
+    undecided: "list[Undecided]" = field(default_factory=list)
+    """Tasks whose next step needs a look at the tables."""
+    late_costs: list[LateCost] = field(default_factory=list)
     hints: list[tuple[str, Hint]] = field(default_factory=list)
     cursors: list[Cursors] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.tasks or self.runs or self.events or self.hints or self.cursors)
+        rows = self.tasks or self.runs or self.events or self.late_costs or self.cursors
+        return bool(rows or self.revoked or self.undecided or self.hints)
+
+    def split(self, most_tasks: int) -> "tuple[Changes, Changes]":
+        """The changes of so many tasks, each whole, and the rest. Hints and cursors speak of all that was decided
+        before them, so they stay with the last part."""
+        ids = dict.fromkeys([*self.tasks, *(run_id.task_id for run_id in self.runs)])
+        if len(ids) <= most_tasks:
+            return self, Changes()
+        first, rest = Changes(), Changes(late_costs=self.late_costs, hints=self.hints, cursors=self.cursors)
+        chosen = set(islice(ids, most_tasks))
+
+        def part(task_id: TaskId) -> Changes:
+            return first if task_id in chosen else rest
+
+        for task_id, task in self.tasks.items():
+            part(task_id).tasks[task_id] = task
+        for run_id, run in self.runs.items():
+            part(run_id.task_id).runs[run_id] = run
+        for told in self.events:
+            part(told.task_id).events.append(told)
+        for run in self.assigned:
+            part(run.run_id.task_id).assigned.append(run)
+        for task, run in self.revoked:
+            part(task.task_id).revoked.append((task, run))
+        for one in self.undecided:
+            part(one.task.task_id).undecided.append(one)
+        return first, rest
 
     def in_packs(self) -> list[Told]:
         """The events so ordered that those with one key stand together, each task's in their own order."""

@@ -5,16 +5,21 @@ from datetime import datetime
 from typing import Any
 
 from swarming_common.hints.scheduler import (
+    ChildSubmitted,
     OfferMade,
     OffersHeld,
     OfferWithdrawn,
+    ParentEnded,
     RunDeclined,
     RunReported,
     RunsHeard,
     TaskSubmitted,
+    WhyAsked,
 )
 from swarming_common.hints.wire import Hint
 from swarming_scheduler.state import ShardState
+from swarming_scheduler.usecases.children import note_child_elsewhere, parent_ended
+from swarming_scheduler.usecases.explain import explain
 from swarming_scheduler.usecases.hand_out import decline
 from swarming_scheduler.usecases.offer import take_all_offers, take_offer, withdraw_offer
 from swarming_scheduler.usecases.report import hear_of_run, take_report
@@ -36,5 +41,8 @@ HINTS: dict[type[Hint], Callable[[ShardState, Any, datetime], None]] = {
         state, hint.task_id, hint.run_number, hint.bot_id, hint.report, now
     ),
     RunsHeard: _hear_of_runs,
+    ChildSubmitted: lambda state, hint, now: note_child_elsewhere(state, hint.parent_task_id, hint.shard),
+    WhyAsked: lambda state, hint, now: explain(state, hint.question_id, hint.task_id, hint.reply_to),
+    ParentEnded: lambda state, hint, now: parent_ended(state, hint.task_id, now),
 }
-"""A hint of another kind (CommandGiven, which says where to look) is the shard's own matter."""
+"""A hint of another kind (CommandGiven and CommandsGiven, which say where to look) is the shard's own matter."""

@@ -17,8 +17,10 @@ from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import SchedulerAlive, ShardReleased
 from swarming_common.hints.wire import Hint
 from swarming_common.lifecycle import Ports
-from swarming_scheduler import metrics, store
+from swarming_common.pools.port import Pools
+from swarming_scheduler import metrics, store, store_takeover
 from swarming_scheduler.committer import Committer
+from swarming_scheduler.fleet import Fleet
 from swarming_scheduler.membership import Members, owner_of
 from swarming_scheduler.settings import Rules, SchedulerSettings
 from swarming_scheduler.shard import Shard
@@ -26,6 +28,9 @@ from swarming_scheduler.shard import Shard
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 1.0
+REVIEW_SECONDS = 0.5
+"""How often it is looked at who should own what: how long a shard of one that has gone may wait longer than need be."""
+
 PAUSE_SECONDS = 0.5
 """Between two tenures."""
 
@@ -33,12 +38,15 @@ PAUSE_SECONDS = 0.5
 class Ownership:
     """One scheduler process's part in sharing out the shards."""
 
-    def __init__(self, ports: Ports, settings: SchedulerSettings, scheduler_id: str) -> None:
+    def __init__(self, ports: Ports, settings: SchedulerSettings, pools: Pools, scheduler_id: str) -> None:
         self._ports = ports
         self._settings = settings
+        self._pools = pools
+        self._fleet = Fleet(ports.database, ports.clock)
         self._id = scheduler_id
         self._members = Members(scheduler_id, settings.member_seconds)
         self._review = asyncio.Event()
+        self._takeovers: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
         self._committer: Committer | None = None
         self._mailbox: Mailbox | None = None
@@ -74,20 +82,25 @@ class Ownership:
         writer = await self._ports.database.open_writer(f"swarming-scheduler-{self._id}")
         committer = self._committer = Committer(writer)
         try:
-            numbers = await self._ports.database.read(store.shard_numbers)
+            numbers = await self._ports.database.read(store_takeover.shard_numbers)
             async with asyncio.TaskGroup() as tenure:
-                helpers = [tenure.create_task(committer.run()), tenure.create_task(self._beat(writer.beat))]
-                await self._share_out(committer, numbers)
+                helpers = [
+                    tenure.create_task(committer.run()),
+                    tenure.create_task(self._beat(committer.beat)),
+                    tenure.create_task(self._watch_bots()),
+                ]
+                await self._share_out(committer, numbers, tenure)
                 await self._leave(committer)
                 for helper in helpers:
                     helper.cancel()
         finally:
             self._committer = None
+            await writer.close()  # first of all: others wait for the locks
             for shard in committer.shards.values():
                 await shard.close()
             committer.shards.clear()
+            self._takeovers.clear()
             metrics.OWNED.set(0)
-            await writer.close()
 
     async def _beat(self, beat: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -95,35 +108,51 @@ class Ownership:
             self._ports.bus.send(addresses.ALL_SCHEDULERS, SchedulerAlive(scheduler_id=self._id))
             await asyncio.sleep(BEAT_SECONDS)
 
-    async def _share_out(self, committer: Committer, numbers: list[int]) -> None:
+    async def _watch_bots(self) -> None:
+        while True:
+            try:
+                await self._fleet.read()
+            except Unavailable as error:
+                log.warning("bots_unread", reason=str(error))
+            await asyncio.sleep(self._settings.bots_seconds)
+
+    async def _share_out(self, committer: Committer, numbers: list[int], tenure: asyncio.TaskGroup) -> None:
         while not self._stopping:
             self._review.clear()
             members = self._members.alive(time.monotonic())
             for number in numbers:
                 is_ours = owner_of(number, members) == self._id
                 if is_ours and number not in committer.shards:
-                    await self._try_take(committer, number)
+                    await self._try_take(committer, number, tenure)
                 elif not is_ours and number in committer.shards:
                     await self._release(committer, number)
             with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_SECONDS):
+                async with asyncio.timeout(REVIEW_SECONDS):
                     await self._review.wait()
 
-    async def _try_take(self, committer: Committer, number: int) -> None:
+    async def _try_take(self, committer: Committer, number: int, tenure: asyncio.TaskGroup) -> None:
+        """Take a shard if it is free. It is loaded aside, so that a large one does not keep the others waiting."""
         writer = committer.writer
         if not await writer.try_lock(number):
             return
-        row = await writer.write(lambda c: store.claim_shard(c, number, self._id))
-        shard = Shard(self._ports, Rules.of(self._settings), row, committer.wake)
+        row = await writer.write(lambda c: store_takeover.claim_shard(c, number, self._id))
+        shard = Shard(self._ports, Rules.of(self._settings, self._pools), row, self._fleet, committer.wake)
         committer.shards[number] = shard
-        await shard.open(self._settings.feed_seconds)
         metrics.OWNED.set(len(committer.shards))
+        self._takeovers[number] = tenure.create_task(self._take_over(shard), name=f"takeover:{number}")
+
+    async def _take_over(self, shard: Shard) -> None:
+        await shard.open()
+        await shard.load(self._settings.feed_seconds)
 
     async def _release(self, committer: Committer, number: int) -> None:
         shard = committer.shards[number]
+        takeover = self._takeovers.pop(number)
+        takeover.cancel()
+        await asyncio.wait([takeover])
         await shard.close()
         shard.note_cursors()
-        await committer.commit()
+        await committer.commit_all(shard)
         del committer.shards[number]
         await committer.writer.unlock(number)
         self._ports.bus.send(addresses.ALL_SCHEDULERS, ShardReleased(shard=number))

@@ -69,6 +69,30 @@ def _result_row(shard: int, task: LiveTask) -> dict[str, Any]:
         "failure": is_failure(task),
         "internal_failure": task.state is TaskState.BOT_DIED or (run is not None and run.internal_failure),
         "reason": task.reason,
+        "prioritized_ts": task.prioritized_ts,
+        **_reuse(task, run),
+    }
+
+
+def _reuse(task: LiveTask, run: LiveRun | None) -> dict[str, Any]:
+    """What a twin may take from this task, or what this task took from a twin."""
+    twin = task.twin
+    if twin is not None:
+        return {
+            "bot_id": twin.bot_id,
+            "exit_code": twin.exit_code,
+            "duration": twin.duration,
+            "properties_hash": None,
+            "deduped_task_id": twin.run_id.task_id,
+            "deduped_run_number": twin.run_id.number,
+            "cost_saved_usd": twin.cost_usd,
+        }
+    is_reusable = task.state is TaskState.COMPLETED and run is not None and run.exit_code == 0
+    return {
+        "properties_hash": (task.slices[run.slice].properties_hash or None) if is_reusable and run else None,
+        "deduped_task_id": None,
+        "deduped_run_number": None,
+        "cost_saved_usd": None,
     }
 
 

@@ -1,8 +1,9 @@
 """Owns one shard: feeds its memory with what arrives, and carries out what is decided."""
 
 import asyncio
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -10,13 +11,13 @@ import structlog
 from swarming_common.background import Background
 from swarming_common.bus.port import Mailbox
 from swarming_common.database.feed import Feed
-from swarming_common.database.tables import command, run_report, task_request
+from swarming_common.database.tables import run_report, task_request
 from swarming_common.errors import Unavailable
 from swarming_common.events.relay import Relay
 from swarming_common.hints import addresses
-from swarming_common.hints.frontend import CommandDone
+from swarming_common.hints.frontend import TasksPending
 from swarming_common.hints.gateway import ShardAlive
-from swarming_common.hints.scheduler import CommandGiven, Report, TaskSubmitted
+from swarming_common.hints.scheduler import CommandGiven, CommandsGiven, Report, TaskSubmitted
 from swarming_common.hints.wire import Hint
 from swarming_common.lifecycle import Ports
 from swarming_common.model.request import TaskRequest
@@ -24,12 +25,16 @@ from swarming_common.model.task_id import RunId, TaskId
 from swarming_scheduler import metrics, store
 from swarming_scheduler.assignment import run_assigned
 from swarming_scheduler.changes import Changes, Cursors
+from swarming_scheduler.commands import Commands
 from swarming_scheduler.consumers import HINTS
+from swarming_scheduler.deciding import Deciding
+from swarming_scheduler.fleet import Fleet
+from swarming_scheduler.parents import Parents
 from swarming_scheduler.rows import EventNumbers
 from swarming_scheduler.settings import Rules
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
-from swarming_scheduler.takeover import load_live_tasks
-from swarming_scheduler.usecases.cancel import cancel
+from swarming_scheduler.takeover import Loading
+from swarming_scheduler.usecases.end import end_orphans
 from swarming_scheduler.usecases.expire import expire
 from swarming_scheduler.usecases.hand_out import listen_anew, resend_unconfirmed, revoke_silent, settle_revoked
 from swarming_scheduler.usecases.offer import drop_stale_offers
@@ -40,15 +45,23 @@ log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 0.25
 ALIVE_SECONDS = 1.0
+PARENTS_SECONDS = 0.05
+"""Between two looks at parents elsewhere, each of which waits for something to look at."""
+TAKEN_IN_AT_ONCE = 250
+"""About 10 ms of work, in which nobody else gets a turn."""
+BACKLOG_TASKS = 2_000
+"""With changes of so many tasks still to be committed, what can wait does: else news would stand in line behind it."""
+BACKLOG_SECONDS = 0.05
 SETTLED_AT_ONCE = 200
 SETTLE_RETRY_SECONDS = 0.5
-REMEMBERED_COMMANDS = 10_000
 
 
 class Shard:
     """A shard whose lock this process holds, from its takeover to its release or loss."""
 
-    def __init__(self, ports: Ports, rules: Rules, row: store.Row, wake_commit: Callable[[], None]) -> None:
+    def __init__(
+        self, ports: Ports, rules: Rules, row: store.Row, fleet: Fleet, wake_commit: Callable[[], None]
+    ) -> None:
         """`row` is the shard's row of the new epoch; `wake_commit` asks for a commit of what changed."""
         self.number: int = row["shard"]
         self.epoch: int = row["epoch"]
@@ -58,29 +71,48 @@ class Shard:
         self._wake_commit = wake_commit
         self._relay = Relay(ports.database, ports.bus, self.number, row["relayed_seq"])
         self._requests = Feed(task_request, store.requests_not_taken_in(self.number), row["request_cursor"])
-        self._commands = Feed(command, store.commands_given(self.number), row["command_cursor"])
+        self._commands = Commands(
+            self.state, ports.database, ports.clock, row["command_cursor"], read_requests=self._read_requests
+        )
+        self._parents = Parents(self.state, ports.database, ports.clock, wake_commit)
         self._reports = Feed(run_report, store.reports_made(self.number), row["report_cursor"])
+        self._loading = Loading(self.state, ports.database, ports.clock, wake_commit)
+        self._is_loaded = asyncio.Event()
         self._mailbox: Mailbox | None = None
         self._early: deque[Hint] | None = deque()
         self._since = ports.clock.now()
-        self._acted: OrderedDict[str, None] = OrderedDict()
+        self.state.capacity, self.state.served_since = fleet.capacity, self._since
+        self._deciding = Deciding(self.state, ports.database, fleet, ports.clock, wake_commit)
+        self._decided_cursor: int = row["request_cursor"]
         self._background = Background()
 
-    async def open(self, feed_seconds: float) -> None:
-        """Take over: listen, load, catch up with the feeds, and say that the shard is served."""
+    async def open(self) -> None:
+        """Take over: listen, load what runs, and say that the shard is served."""
         self._mailbox = await self._ports.bus.open_mailbox(self._read)
         await self._mailbox.listen(addresses.shard(self.number))
-        await load_live_tasks(self.state, self._ports.database, self._ports.clock.now())
+        await self._loading.load_runs()
+        await self._read_reports()  # a bot whose run ended while nobody listened is free
         early, self._early = self._early or deque(), None
         for hint in early:
             self._read(hint)
-        await self.read_feeds()
         self._background.start(self._relay.run(), f"relay:{self.number}")
         self._background.every(SWEEP_SECONDS, self._sweep, f"sweep:{self.number}")
-        self._background.every(feed_seconds, self.read_feeds, f"feeds:{self.number}")
+        self._background.every(PARENTS_SECONDS, self._parents.look, f"parents:{self.number}")
         self._background.every(ALIVE_SECONDS, self._tell_alive, f"alive:{self.number}")
+        self._wake_commit()
         await self._tell_alive()
-        log.info("shard_taken_over", shard=self.number, epoch=self.epoch, tasks=len(self.state.tasks))
+        log.info("shard_taken_over", shard=self.number, epoch=self.epoch, running=len(self.state.tasks))
+
+    async def load(self, feed_seconds: float) -> None:
+        """Load what is pending, which is served meanwhile, and catch up with the feeds."""
+        began = self._ports.clock.monotonic()
+        await self._read_requests()  # what nobody has taken in yet has its place among the pending
+        await self._loading.load_pending()
+        self._is_loaded.set()
+        await self.read_feeds()
+        self._background.every(feed_seconds, self.read_feeds, f"feeds:{self.number}")
+        seconds = round(self._ports.clock.monotonic() - began, 3)
+        log.info("shard_loaded", shard=self.number, epoch=self.epoch, tasks=len(self.state.tasks), seconds=seconds)
 
     async def close(self) -> None:
         """Stop listening and deciding; what was decided is still to be committed."""
@@ -88,9 +120,9 @@ class Shard:
             await self._mailbox.close()
         await self._background.__aexit__(None, None, None)
 
-    def take_changes(self) -> Changes:
-        """What was decided since the last commit, which the caller now must commit."""
-        changes, self.state.changes = self.state.changes, Changes()
+    def take_changes(self, most_tasks: int) -> Changes:
+        """What was decided since the last commit, of so many tasks; the caller now must commit it."""
+        changes, self.state.changes = self.state.changes.split(most_tasks)
         return changes
 
     def tell(self, changes: Changes, requests: store.Requests) -> None:
@@ -101,6 +133,8 @@ class Shard:
             self._ports.bus.send(address, hint)
         if changes.revoked:
             self._background.start(self._settle(changes.revoked), f"settle:{self.number}")
+        if changes.undecided:
+            self._background.start(self._deciding.decide(changes.undecided), f"decide:{self.number}")
         if changes.events:
             self._relay.wake()
         for told in changes.events:
@@ -115,35 +149,55 @@ class Shard:
 
     async def read_feeds(self) -> None:
         """Find what no hint told: requests first, then what concerns tasks that are here."""
+        await self._is_loaded.wait()
         await self._read_requests()
+        await self._read_reports()
+        await self._commands.read_feed()
+        self.note_cursors()
+        self._wake_commit()
+
+    async def _read_reports(self) -> None:
         async for rows in self._reports.read(self._ports.database):
             now = self._ports.clock.now()
             for row in rows:
                 take_report(self.state, row.task_id, row.run_number, row.bot_id, store.report_from(row), now)
-        async for rows in self._commands.read(self._ports.database):
-            for row in rows:
-                await self._act_on_known(row)
-        self.note_cursors()
-        self._wake_commit()
 
     async def _read_requests(self) -> None:
         async for rows in self._requests.read(self._ports.database):
-            now = self._ports.clock.now()
-            for row in rows:
-                try:
-                    request = TaskRequest.model_validate(row.request)
-                except ValueError as error:
-                    log.error("request_unreadable", shard=self.number, task_id=row.task_id, reason=str(error))
-                    continue
-                take_in(self.state, TaskId(row.task_id), row.created_ts, request, now)
-            self._wake_commit()
+            for start in range(0, len(rows), TAKEN_IN_AT_ONCE):
+                self._take_in(rows[start : start + TAKEN_IN_AT_ONCE])
+                await self._let_commits_catch_up()
+
+    def _take_in(self, rows: Sequence[Any]) -> None:
+        now = self._ports.clock.now()
+        for row in rows:
+            try:
+                request = TaskRequest.model_validate(row.request)
+            except ValueError as error:
+                log.error("request_unreadable", shard=self.number, task_id=row.task_id, reason=str(error))
+                continue
+            take_in(self.state, TaskId(row.task_id), row.created_ts, request, now)
+        self._wake_commit()
+
+    async def _let_commits_catch_up(self) -> None:
+        await asyncio.sleep(0)
+        while True:
+            if not self._has_backlog:
+                return
+            await asyncio.sleep(BACKLOG_SECONDS)
+
+    @property
+    def _has_backlog(self) -> bool:
+        return len(self.state.changes.tasks) > BACKLOG_TASKS
 
     def note_cursors(self) -> None:
-        """Have the next commit store how far this shard has come."""
+        """Have the next commit store how far this shard has come, but not past a request without a row."""
+        if not self.state.undecided:
+            self._decided_cursor = self._requests.cursor
         self.state.changes.cursors = [
             Cursors(
                 shard=self.number,
-                request_cursor=self._requests.cursor,
+                request_cursor=self._decided_cursor,
                 command_cursor=self._commands.cursor,
                 report_cursor=self._reports.cursor,
                 last_seq=self.event_numbers.last,
@@ -157,38 +211,19 @@ class Shard:
         elif isinstance(hint, TaskSubmitted) and hint.created_ts < self._since:
             pass  # it may have ended under another owner: the feed, which asks the tables, takes it in if it has not
         elif isinstance(hint, CommandGiven):
-            self._background.start(self._look_up_command(hint.command_id), "look_up_command")
+            self._background.start(self._act_on(partial(self._commands.look_up, hint.command_id)), "look_up_command")
+        elif isinstance(hint, CommandsGiven):
+            self._background.start(self._act_on(self._commands.read_feed), "read_commands")
         elif (react := HINTS.get(type(hint))) is not None:
             react(self.state, hint, self._ports.clock.now())
+            self._parents.wake()
             if self.state.changes:
                 self._wake_commit()
 
-    async def _look_up_command(self, command_id: str) -> None:
-        row = await self._ports.database.read(lambda c: store.command_by_id(c, command_id))
-        if row is not None:
-            await self._act_on_known(row)
-            self._wake_commit()
-
-    async def _act_on_known(self, row: Any) -> None:
-        """Act on a command once, though its hint and the feed both tell of it: what was refused stays refused."""
-        if row.command_id in self._acted:
-            return
-        self._acted[row.command_id] = None
-        if len(self._acted) > REMEMBERED_COMMANDS:
-            self._acted.popitem(last=False)
-        if row.task_id not in self.state.tasks:  # perhaps only because the hint of its submission was lost
-            await self._read_requests()
-        self._act_on(row)
-
-    def _act_on(self, row: Any) -> None:
-        if row.kind != "cancel":
-            log.warning("unknown_command", kind=row.kind, command_id=row.command_id)
-            return
-        kill_running = bool(row.arguments.get("kill_running"))
-        outcome = cancel(self.state, TaskId(row.task_id), kill_running, self._ports.clock.now())
-        if row.reply_to:
-            done = CommandDone(command_id=row.command_id, ok=outcome.ok, was_running=outcome.was_running)
-            self.state.changes.hints.append((addresses.frontend(row.reply_to), done))
+    async def _act_on(self, commands: Callable[[], Awaitable[None]]) -> None:
+        await self._is_loaded.wait()  # a task that is not known may be one that is not loaded yet
+        await commands()
+        self._wake_commit()
 
     def _hand_out(self, run: LiveRun, stored: store.StoredRequest) -> None:
         if run.state.is_final or run.is_confirmed or run.revoking is not None:
@@ -216,11 +251,13 @@ class Shard:
 
     async def _sweep(self) -> None:
         now = self._ports.clock.now()
-        expire(self.state, now)
+        if not self._has_backlog:
+            expire(self.state, now)
         drop_stale_offers(self.state, now)
         resend_unconfirmed(self.state, now)
         if self._ports.bus.connected:  # else no bot can be heard, and its silence means nothing
             revoke_silent(self.state, now)
+        end_orphans(self.state, now)
         if self.state.changes:
             self._wake_commit()
 
@@ -228,4 +265,9 @@ class Shard:
         offers = Counter(offer.gateway_id for bot in self.state.bots.values() for offer in bot.offers.values())
         alive = ShardAlive(shard=self.number, epoch=self.epoch, offers=dict(offers))
         self._ports.bus.send(addresses.ALL_GATEWAYS, alive)
+        pools = self.state.rules.pools
+        if pools.has_limits:
+            waiting = self.state.pending_in_pools()
+            pending = {pool: count for pool, count in waiting.items() if pools.of(pool).max_pending is not None}
+            self._ports.bus.send(addresses.ALL_FRONTENDS, TasksPending(shard=self.number, pending=pending))
         metrics.show(self.number, self.state)

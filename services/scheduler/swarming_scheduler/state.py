@@ -3,11 +3,12 @@
 No I/O and no clock: decisions change this and note in `changes` what is to be written and told.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
 from swarming_common.events.envelope import Event
 from swarming_common.hints.gateway import RunAssigned
@@ -15,16 +16,19 @@ from swarming_common.hints.scheduler import Offer
 from swarming_common.model.dimensions import Requirements
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId, format_task_id
+from swarming_scheduler.capacity import Capacity
 from swarming_scheduler.changes import Changes, Told
 from swarming_scheduler.engine.matching import Engine
 from swarming_scheduler.engine.queues import Ticket
+from swarming_scheduler.families import Families
+from swarming_scheduler.horizon import Horizon
 from swarming_scheduler.settings import Rules
 
 REMEMBERED_ENDED_TASKS = 50_000
 """Enough for every hint about a task that ended while it was under way; the tables catch what comes later still."""
 
 
-EXPIRED_AT_ONCE = 5_000
+EXPIRED_AT_ONCE = 1_000
 """A commit must end well within the time after which the database takes its writer for dead; the next sweep goes on."""
 
 
@@ -66,6 +70,27 @@ class LiveRun:
     details: dict[str, object] | None = None
 
 
+class LiveSlice(NamedTuple):
+    """What the scheduler keeps of a slice."""
+
+    asked: Requirements
+    expiration_secs: int
+    waits_for_capacity: bool = False
+    properties_hash: str = ""
+    """Equal to that of a twin; empty if it is not idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A successful run whose result another task takes."""
+
+    run_id: RunId
+    bot_id: str | None
+    exit_code: int | None
+    duration: float | None
+    cost_usd: float | None
+
+
 @dataclass(slots=True)
 class LiveTask:
     """A task that has not ended, as its row in `task_result`."""
@@ -75,9 +100,10 @@ class LiveTask:
     expiration_ts: datetime
     priority: int
     pool: str
-    slices: tuple[tuple[Requirements, int], ...]
-    """What each slice asks for, and for how many seconds it waits."""
+    slices: tuple[LiveSlice, ...]
     ping_tolerance_secs: int
+    parent: TaskId | None = None
+    """The task with which it ends; None if it has none, or outlives it."""
     state: TaskState = TaskState.PENDING
     current_slice: int = 0
     slice_expiration_ts: datetime | None = None
@@ -85,11 +111,19 @@ class LiveTask:
     run: LiveRun | None = None
     excluded_bots: frozenset[str] = frozenset()
     retries: int = 0
+    is_newest_first: bool = False
+    """Among tasks of its priority: its pool's order when it was taken in."""
     taskseq: int = 0
     modified_ts: datetime | None = None
     started_ts: datetime | None = None
     last_run: LiveRun | None = None
     """The run whose facts the task shows; None if it never ran."""
+    lost_run: LiveRun | None = None
+    """The last run that was lost and tried again."""
+    twin: Twin | None = None
+    """Whose result it took instead of running."""
+    prioritized_ts: datetime | None = None
+    """When somebody asked for the priority that it now has; None if that is the request's."""
     completed_ts: datetime | None = None
     abandoned_ts: datetime | None = None
     reason: str | None = None
@@ -97,17 +131,31 @@ class LiveTask:
     @property
     def asked(self) -> Requirements:
         """What the current slice asks for."""
-        return self.slices[self.current_slice][0]
+        return self.slices[self.current_slice].asked
 
     @property
     def ticket(self) -> Ticket:
         """Its place in the queue."""
-        return Ticket(self.priority, int(self.created_ts.timestamp() * 1_000_000), self.task_id)
+        created = int(self.created_ts.timestamp() * 1_000_000)
+        return Ticket(self.priority, -created if self.is_newest_first else created, self.task_id)
 
     @property
     def text_id(self) -> str:
         """The id as clients write it."""
         return format_task_id(self.task_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A pending task of which memory alone cannot say how it goes on."""
+
+    task: LiveTask
+    first_slice: int
+    """It goes on with this slice or a later one."""
+    since: datetime
+    """A look at the table of bots counts if it began at this moment or later."""
+    needs_twins: bool
+    """Whether twins are still to be looked up, before capacity matters."""
 
 
 @dataclass(slots=True)
@@ -133,6 +181,34 @@ class ShardState:
     changes: Changes = field(default_factory=Changes)
     expirations: list[tuple[datetime, TaskId]] = field(default_factory=list)
     ended: "OrderedDict[TaskId, None]" = field(default_factory=OrderedDict)
+    families: Families = field(default_factory=Families)
+    horizon: Horizon | None = None
+    """How far the pending tasks are loaded; None when they all are."""
+    capacity: Capacity = field(default_factory=Capacity)
+    served_since: datetime | None = None
+    """When this process took the shard over; None if it always had it."""
+    undecided: "dict[TaskId, Undecided]" = field(default_factory=dict)
+    """Tasks that wait for what the tables say; their rows may still lack."""
+    live_in_pools: Counter[str] = field(default_factory=Counter)
+    """How many live tasks each pool has."""
+
+    def pending_in_pools(self) -> Counter[str]:
+        """How many tasks wait in each pool, of those that are loaded."""
+        runs = (bot.run for bot in self.bots.values() if bot.run is not None)
+        running = Counter(self.tasks[run.run_id.task_id].pool for run in runs)
+        return self.live_in_pools - running
+
+    def bots_seen_after(self, now: datetime) -> datetime | None:
+        """A bot heard of later counts as alive; None when every known bot does: just after a takeover nobody may have
+        been able to hear them."""
+        since = now - timedelta(seconds=self.rules.bot_death_timeout_secs)
+        return None if self.served_since is not None and since < self.served_since else since
+
+    def add_task(self, task: LiveTask) -> None:
+        """Hold a live task in memory."""
+        self.tasks[task.task_id] = task
+        self.live_in_pools[task.pool] += 1
+        self.families.add(task.task_id, task.parent, self.tasks)
 
     def bot(self, bot_id: str) -> KnownBot:
         """What is known of a bot; it begins to be known."""
@@ -153,7 +229,7 @@ class ShardState:
 
     def watch_expiration(self, task: LiveTask, now: datetime) -> None:
         """Let the current slice wait from `now` on, at most to the end of the request's whole expiration."""
-        secs = task.slices[task.current_slice][1]
+        secs = task.slices[task.current_slice].expiration_secs
         is_last = task.current_slice == len(task.slices) - 1
         until = task.expiration_ts if is_last else min(now + timedelta(seconds=secs), task.expiration_ts)
         task.slice_expiration_ts = until
@@ -176,7 +252,8 @@ class ShardState:
         found: list[LiveTask] = []
         while self.expirations and self.expirations[0][0] <= now and len(found) < EXPIRED_AT_ONCE:
             moment, task_id = heappop(self.expirations)
-            if self._still_expires(moment, task_id):
+            is_again = bool(found) and found[-1].task_id == task_id  # noted anew when it was tried again
+            if self._still_expires(moment, task_id) and not is_again:
                 found.append(self.tasks[task_id])
         return found
 
@@ -189,8 +266,10 @@ class ShardState:
 
     def remember_ended(self, task: LiveTask) -> None:
         """Drop a task from memory, but for its id."""
-        self.tasks.pop(task.task_id, None)
+        if self.tasks.pop(task.task_id, None) is not None:
+            self.live_in_pools[task.pool] -= 1
         self.engine.remove(task.task_id)
+        self.families.remove(task.task_id, task.parent)
         self.ended[task.task_id] = None
         if len(self.ended) > REMEMBERED_ENDED_TASKS:
             self.ended.popitem(last=False)

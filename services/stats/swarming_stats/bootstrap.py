@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import Connection
 from starlette.types import ASGIApp
 
 from swarming_common.background import Background
-from swarming_common.database.tables import stats_cursor
+from swarming_common.bus.port import BusAway
+from swarming_common.database.tables import stats_cursor, stats_parked
 from swarming_common.events.consumer import EventConsumer
 from swarming_common.events.envelope import CloudEvent
 from swarming_common.http.operations import operations
@@ -17,6 +19,8 @@ from swarming_stats.api import answer_errors, routes
 from swarming_stats.counting import count
 from swarming_stats.settings import StatsSettings
 from swarming_stats.store import add_counts
+
+log = structlog.get_logger(__name__)
 
 QUEUE = "swarming.stats"
 PATTERNS = ("task.#",)
@@ -30,7 +34,9 @@ def build(settings: StatsSettings) -> BuildService:
 
     @asynccontextmanager
     async def service(ports: Ports) -> AsyncIterator[ASGIApp]:
-        consumer = EventConsumer(ports.database, stats_cursor, _work)
+        consumer = EventConsumer(
+            ports.database, ports.bus, QUEUE, cursors=stats_cursor, parked=stats_parked, work=_work
+        )
         app = FastAPI(title="Swarming statistics", docs_url=None, redoc_url=None)
         app.include_router(operations({"bus": lambda: ports.bus.connected}))
         app.include_router(routes(ports))
@@ -38,7 +44,7 @@ def build(settings: StatsSettings) -> BuildService:
         async with Background() as background:
             subscription = await ports.bus.subscribe(QUEUE, PATTERNS, consumer.handle)
             ports.bus.on_reconnect(lambda: _start(background, consumer))
-            await consumer.catch_up()
+            await _work_on_what_was_missed(consumer)
             background.every(CATCH_UP_SECONDS, consumer.catch_up, "catch_up")
             yield app
             await subscription.close()
@@ -48,6 +54,15 @@ def build(settings: StatsSettings) -> BuildService:
 
 def _work(connection: Connection, events: Sequence[CloudEvent]) -> None:
     add_counts(connection, count(events))
+
+
+async def _work_on_what_was_missed(consumer: EventConsumer) -> None:
+    try:
+        await consumer.catch_up()
+        await consumer.retry_parked()
+    except BusAway as error:
+        # There is something to park; that waits for the bus, which starts the next attempt.
+        log.warning("catch_up_waits", reason=str(error))
 
 
 def _start(background: Background, consumer: EventConsumer) -> None:

@@ -25,7 +25,7 @@ class Amount:
 
 
 def count(events: Iterable[CloudEvent]) -> dict[Count, Amount]:
-    """Events summed by minute, pool and kind. Kinds that we do not know are counted too: they happened."""
+    """Events summed by minute, pool and kind."""
     counts: dict[Count, Amount] = {}
     for event in events:
         cell = Count(event.time.replace(second=0, microsecond=0), event.pool, event.name)

@@ -42,18 +42,6 @@ async def test_closing_tells_publishers_that_wait_for_a_worker():
         await soon(publishing)
 
 
-async def test_what_was_parked_can_be_looked_at():
-    bus = InProcessBus()
-    worker = Worker()
-    worker.undigestible = {b"1"}
-    await bus.subscribe("stats", ["task.#"], worker)
-
-    await soon(bus.publish(events(0, 3)))
-
-    assert bus.parked("stats") == [(*events(1, 2), "no event")]
-    await bus.close()
-
-
 async def test_a_key_that_could_not_travel_is_refused():
     bus = InProcessBus()
 

@@ -1,5 +1,6 @@
 """Task ids, dimensions, shards and hints."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -79,12 +80,26 @@ def test_a_pool_keeps_its_shard_for_ever():
 def test_hints_travel_packed_and_in_order():
     hints = [OfferWithdrawn(offer_id="o", bot_id="b"), RunsHeard(runs=((TaskId(1 << 62), 2),))]
 
-    assert wire.decode(wire.encode(hints)) == hints
+    assert wire.decode(wire.encode(hints)) == (hints, [])
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b'[["NoSuchHint",{}]]', b'[["OfferWithdrawn",{}]]', b"\xff"])
 def test_a_pack_that_cannot_be_read_says_why(body):
-    with pytest.raises(wire.UnreadableHint) as caught:
-        wire.decode(body)
+    hints, [unreadable] = wire.decode(body)
 
-    assert str(caught.value)
+    assert hints == []
+    assert unreadable.reason
+
+
+def test_one_hint_that_cannot_be_read_spoils_no_other():
+    good = [OfferWithdrawn(offer_id="o", bot_id="b"), RunsHeard(runs=())]
+    first, second = json.loads(wire.encode(good))
+    strange = [["NoSuchHint", {"a": 1}], ["OfferWithdrawn", {}], "x", None, ["RunsHeard"], [["x"], {}]]
+
+    hints, unreadable = wire.decode(json.dumps([first, *strange, second]).encode())
+
+    assert hints == good
+    assert [json.loads(one.body) for one in unreadable] == [[one] for one in strange]
+    assert [one.kind for one in unreadable] == ["NoSuchHint", "OfferWithdrawn", "", "", "", ""]
+    assert unreadable[0].reason == "unknown hint 'NoSuchHint'"
+    assert "offer_id" in unreadable[1].reason

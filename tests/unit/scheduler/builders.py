@@ -1,6 +1,6 @@
 """Builders for a shard's memory; they hide what does not matter to a test."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -8,23 +8,25 @@ from typing import Any
 
 from swarming_common.hints.gateway import RunAssigned
 from swarming_common.hints.scheduler import Offer, Report
-from swarming_common.model.dimensions import requirements
+from swarming_common.model.dimensions import Requirements, requirements
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.request import TaskProperties, TaskRequest, TaskSlice
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId, new_task_id
 from swarming_scheduler.assignment import run_assigned
-from swarming_scheduler.changes import Changes
+from swarming_scheduler.capacity import Capacity, SeenBot
+from swarming_scheduler.changes import Changes, LateCost
 from swarming_scheduler.settings import Rules
-from swarming_scheduler.state import LiveRun, LiveTask, ShardState
+from swarming_scheduler.state import LiveRun, LiveTask, ShardState, Twin, Undecided
 from swarming_scheduler.store import StoredRequest
+from swarming_scheduler.usecases.choose_slice import decide
 from swarming_scheduler.usecases.hand_out import settle_revoked
 from swarming_scheduler.usecases.offer import take_offer
 from swarming_scheduler.usecases.report import take_report
 from swarming_scheduler.usecases.take_in import take_in
 
 BEGINNING = datetime(2026, 11, 23, 12, tzinfo=UTC)
-RULES = Rules(confirm_seconds=70, silence_margin_seconds=30, task_retries=1)
+RULES = Rules(confirm_seconds=70, silence_margin_seconds=30)
 
 
 def a_request(*, priority: int = 100, tolerance: int = 60, slices: tuple[TaskSlice, ...] = ()) -> TaskRequest:
@@ -37,22 +39,44 @@ def a_request(*, priority: int = 100, tolerance: int = 60, slices: tuple[TaskSli
     )
 
 
-def a_slice(*, expiration_secs: int = 300, **dimensions: str) -> TaskSlice:
-    asked = requirements([("pool", "default"), *dimensions.items()])
-    properties = TaskProperties(command=("true",), dimensions=asked, execution_timeout_secs=60)
-    return TaskSlice(properties=properties, expiration_secs=expiration_secs)
+def a_slice(
+    *, expiration_secs: int = 300, waits: bool = False, properties_hash: str = "", **dimensions: str
+) -> TaskSlice:
+    asked = requirements({"pool": "default", **dimensions}.items())
+    properties = TaskProperties(
+        command=("true",), dimensions=asked, execution_timeout_secs=60, idempotent=bool(properties_hash)
+    )
+    return TaskSlice(
+        properties=properties,
+        expiration_secs=expiration_secs,
+        wait_for_capacity=waits,
+        properties_hash=properties_hash,
+    )
+
+
+def a_bot(bot_id: str, *, last_seen: datetime = BEGINNING, **dimensions: tuple[str, ...]) -> SeenBot:
+    return SeenBot(bot_id, {"id": (bot_id,), "pool": ("default",)} | dimensions, last_seen)
+
+
+class Boundless(Capacity):
+    """Some bot could run anything; so a test need not make it known before."""
+
+    def has(self, asked: Requirements, seen_after: datetime | None) -> bool:
+        return True
 
 
 @dataclass
 class World:
     """A shard's memory with a clock that a test moves, and a stand-in for the commit: `told` is what it would tell."""
 
-    state: ShardState = field(default_factory=lambda: ShardState(7, RULES))
+    state: ShardState = field(default_factory=lambda: ShardState(7, RULES, capacity=Boundless()))
     now: datetime = BEGINNING
     requests: dict[TaskId, TaskRequest] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     sent: list[RunAssigned] = field(default_factory=list)
     revoked: list[tuple[LiveTask, LiveRun]] = field(default_factory=list)
+    undecided: list[Undecided] = field(default_factory=list)
+    late_costs: list[LateCost] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def submit(self, request: TaskRequest | None = None) -> LiveTask:
@@ -95,10 +119,21 @@ class World:
         self.revoked = []
         self.commit()
 
+    def decide(self, *bots: SeenBot, twins: Mapping[str, Twin] | None = None) -> None:
+        """What the tables say: these are all the bots, and these are twins. Undecided tasks go on."""
+        while self.undecided:
+            undecided, self.undecided = self.undecided, []
+            self.state.capacity.replace(bots, self.now)
+            for one in undecided:
+                decide(self.state, one, twins or {}, self.now)
+            self.commit()
+
     def commit(self) -> None:
         changes, self.state.changes = self.state.changes, Changes()
         self.told += [one.fact.name for one in changes.in_packs()]
         self.revoked += changes.revoked
+        self.undecided += changes.undecided
+        self.late_costs += changes.late_costs
         for run in changes.assigned:
             if run.state is TaskState.RUNNING and not run.is_confirmed and run.revoking is None:
                 stored = StoredRequest(self.requests[run.run_id.task_id].model_dump(mode="json"), None)

@@ -1,143 +1,15 @@
 """A scheduler on the embedded adapters: takeovers, feeds, commands, and what it writes."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
 from sqlalchemy import select, update
 
-from swarming_common.bus.in_process import InProcessBus
-from swarming_common.cache.in_process import InProcessCache
 from swarming_common.database import tables
-from swarming_common.database.port import Database
-from swarming_common.hints import addresses
 from swarming_common.hints.frontend import CommandDone
 from swarming_common.hints.gateway import RunAssigned, ShardAlive
-from swarming_common.hints.scheduler import CommandGiven, Offer, OfferMade, Report, RunReported, TaskSubmitted
-from swarming_common.hints.wire import Hint
-from swarming_common.lifecycle import Ports
 from swarming_common.model.reports import ReportKind
-from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
-from swarming_common.model.task_id import TaskId, new_task_id
-from swarming_scheduler.bootstrap import build
-from swarming_scheduler.settings import SchedulerSettings
-from tests.unit.scheduler.builders import a_request
-
-SHARD = shard_of_pool("default")
-PATIENCE_SECONDS = 30
-
-
-class Surroundings:
-    """Plays frontend and gateway for a scheduler, and restarts it."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.ports = Ports(database=database, bus=InProcessBus(), cache=InProcessCache())
-        self.heard: asyncio.Queue[Hint] = asyncio.Queue()
-
-    @asynccontextmanager
-    async def scheduler(self) -> AsyncIterator[None]:
-        settings = SchedulerSettings(feed_seconds=0.05)
-        mailbox = await self.ports.bus.open_mailbox(self.heard.put_nowait)
-        for address in (addresses.gateway("gateway1"), addresses.ALL_GATEWAYS, addresses.frontend("frontend1")):
-            await mailbox.listen(address)
-        async with build(settings)(self.ports):
-            await self.hear(ShardAlive, lambda hint: hint.shard == SHARD)
-            yield
-        await mailbox.close()
-
-    async def submit(self, *, with_hint: bool = True) -> TaskId:
-        request, now = a_request(), self.ports.clock.now()
-        task_id = new_task_id(now, hash(asyncio.current_task()) + self.heard.qsize())
-        row = {
-            "task_id": task_id,
-            "nonce": 1,
-            "shard": SHARD,
-            "created_ts": now,
-            "expiration_ts": now,
-            "name": "a task",
-            "pool": "default",
-            "priority": 100,
-            "user": "",
-            "tags": [],
-            "request": request.model_dump(mode="json"),
-        }
-        await self.database.write(lambda c: c.execute(tables.task_request.insert(), row) and None)
-        if with_hint:
-            hint = TaskSubmitted(task_id=task_id, created_ts=now, request=request)
-            self.ports.bus.send(addresses.shard(SHARD), hint)
-        return task_id
-
-    async def cancel(self, task_id: TaskId) -> None:
-        """Ask for it as a frontend does, without killing."""
-        row = {
-            "command_id": "c1",
-            "shard": SHARD,
-            "kind": "cancel",
-            "task_id": task_id,
-            "arguments": {"kill_running": False},
-            "given_by": "anonymous:anonymous",
-            "reply_to": "frontend1",
-            "created_ts": self.ports.clock.now(),
-        }
-        await self.database.write(lambda c: c.execute(tables.command.insert(), row) and None)
-        self.ports.bus.send(addresses.shard(SHARD), CommandGiven(command_id="c1"))
-
-    def offer(self, bot_id: str = "bot1", offer_id: str = "offer1") -> None:
-        offer = Offer(
-            offer_id=offer_id,
-            bot_id=bot_id,
-            gateway_id="gateway1",
-            dimensions={"id": (bot_id,), "pool": ("default",)},
-            bot_version="v1",
-        )
-        self.ports.bus.send(addresses.shard(SHARD), OfferMade(offer=offer))
-
-    async def report(self, assigned: RunAssigned, kind: ReportKind, *, with_hint: bool = True) -> None:
-        report = Report(kind=kind, created_ts=self.ports.clock.now(), exit_code=0, duration=1.5)
-        key = {"task_id": assigned.task_id, "run_number": assigned.run_number, "bot_id": assigned.bot_id}
-        row = key | {"shard": SHARD} | report.model_dump(exclude={"details"}) | {"kind": kind.value}
-        await self.database.write(lambda c: c.execute(tables.run_report.insert(), row) and None)
-        if with_hint:
-            self.ports.bus.send(addresses.shard(SHARD), RunReported(report=report, **key))
-
-    async def hear(self, kind: type[Any], wanted: Callable[[Any], bool] = lambda _: True) -> Any:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                hint = await self.heard.get()
-                if isinstance(hint, kind) and wanted(hint):
-                    return hint
-
-    async def result(self, task_id: TaskId, state: TaskState) -> Any:
-        """The task's row, once it is in this state."""
-        query = select(tables.task_result).where(tables.task_result.c.task_id == task_id)
-
-        async def row() -> Any:
-            return await self.database.read(lambda c: c.execute(query).one_or_none())
-
-        return await until(row, lambda found: found is not None and found.state == state)
-
-    async def events(self, task_id: TaskId) -> list[str]:
-        query = select(tables.task_event.c.name).where(tables.task_event.c.task_id == task_id)
-        ordered = query.order_by(tables.task_event.c.taskseq)
-        return list(await self.database.read(lambda c: c.execute(ordered).scalars().all()))
-
-
-async def until(look: Callable[[], Awaitable[Any]], is_enough: Callable[[Any], bool]) -> Any:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            found = await look()
-            if is_enough(found):
-                return found
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def around(sqlite_database: Database) -> Surroundings:
-    return Surroundings(sqlite_database)
+from tests.unit.scheduler.surroundings import SHARD, Surroundings, until
 
 
 async def test_a_task_is_handed_out_with_its_command_and_ends_as_its_bot_reports(around: Surroundings):

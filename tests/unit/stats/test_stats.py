@@ -1,7 +1,10 @@
 """The statistics: counted once, however often told; and what they answer."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,11 +13,12 @@ import httpx
 import pytest
 
 from swarming_common.bus.in_process import InProcessBus
+from swarming_common.bus.parked_file import ParkedFile
 from swarming_common.bus.port import EventMessage
 from swarming_common.cache.in_process import InProcessCache
 from swarming_common.database.port import Database
 from swarming_common.database.tables import task_event
-from swarming_common.events.envelope import encode
+from swarming_common.events.envelope import Event, encode
 from swarming_common.events.relay import cloud_event, events_after
 from swarming_common.events.tasks import TaskAssigned, TaskCompleted
 from swarming_common.lifecycle import Ports
@@ -30,7 +34,7 @@ class Stats:
     ports: Ports
     client: httpx.AsyncClient
 
-    async def happen(self, *facts: TaskAssigned | TaskCompleted) -> EventMessage:
+    async def happen(self, *facts: Event) -> EventMessage:
         """Store events of shard 3; returns the message that tells of them."""
         rows = [
             {
@@ -55,14 +59,26 @@ class Stats:
         return {one["event"]: (one["count"], one["seconds"]) for one in items}
 
 
-@pytest.fixture
-async def stats(sqlite_database: Database) -> AsyncIterator[Stats]:
-    ports = Ports(database=sqlite_database, bus=InProcessBus(), cache=InProcessCache())
+class TaskExploded(Event):
+    """An event type of another release."""
+
+    name, version = "task.exploded", 1
+
+
+@asynccontextmanager
+async def running(ports: Ports) -> AsyncIterator[Stats]:
     async with (
         build(StatsSettings())(ports) as app,
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://stats") as client,
     ):
         yield Stats(ports, client)
+
+
+@pytest.fixture
+async def stats(sqlite_database: Database) -> AsyncIterator[Stats]:
+    ports = Ports(database=sqlite_database, bus=InProcessBus(), cache=InProcessCache())
+    async with running(ports) as stats:
+        yield stats
 
 
 def some_events() -> list[Any]:
@@ -94,11 +110,8 @@ async def test_what_happened_before_the_start_is_counted_at_the_start(sqlite_dat
     ports = Ports(database=sqlite_database, bus=InProcessBus(), cache=InProcessCache())
     await Stats(ports, httpx.AsyncClient()).happen(*some_events())
 
-    async with (
-        build(StatsSettings())(ports) as app,
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://stats") as client,
-    ):
-        counted = await Stats(ports, client).counted()
+    async with running(ports) as stats:
+        counted = await stats.counted()
 
     assert counted["task.completed"] == (1, 2.0)
 
@@ -110,6 +123,31 @@ async def test_a_message_that_is_no_event_is_put_aside_and_blocks_nothing(stats:
         await stats.ports.bus.publish([EventMessage("task.any.s03.default", b"no event"), message])
 
     assert (await stats.counted())["task.assigned"] == (2, 0.75)
+
+
+async def test_an_event_that_cannot_be_digested_is_counted_by_the_release_that_can(sqlite_database: Database):
+    parking = ParkedFile()
+    ports = Ports(database=sqlite_database, bus=InProcessBus(parking), cache=InProcessCache())
+    strange = TaskExploded()
+    counted = []
+
+    async with running(ports) as stats:
+        message = await stats.happen(*some_events(), strange, *some_events())
+        await ports.bus.publish([message])
+        counted.append(await stats.counted())
+    [parked] = await parking.parked()
+    known = task_event.update().where(task_event.c.name == strange.name)
+    await sqlite_database.write(lambda c: c.execute(known.values(name="task.canceled", data={"task_id": "1"})) and None)
+    for _ in range(2):
+        async with running(ports) as stats:
+            await ports.bus.publish([message])
+            await parking.replay()
+            counted.append(await stats.counted())
+
+    assert parked.reason == "unknown event type 'swarming.task.exploded.v1'"
+    assert counted[0] == {"task.assigned": (4, 1.5), "task.completed": (2, 4.0)}
+    assert counted[1] == counted[2] == counted[0] | {"task.canceled": (1, 0.0)}
+    await ports.bus.close()
 
 
 @pytest.mark.parametrize("duration", ["0", "1441", "x", "", "-1", "1.5", "9" * 30])
@@ -131,3 +169,12 @@ async def test_an_unknown_page_or_method_is_an_error_in_json(stats: Stats, metho
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 async def test_operators_are_answered(stats: Stats, path: str):
     assert (await stats.client.get(path)).status_code == 200
+
+
+def test_a_process_with_nothing_but_the_service_knows_the_events_of_tasks():
+    code = (
+        "import swarming_stats.bootstrap; from swarming_common.events.envelope import KNOWN;"
+        " assert ('task.completed', 1) in KNOWN, sorted(KNOWN)"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,19 +2,26 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
-from swarming_common.bus.handling import digest
+import structlog
+
+from swarming_common.bus.handling import digest, park_notes
 from swarming_common.bus.packing import OutgoingHints, read_pack
-from swarming_common.bus.port import BusAway, EventMessage, EventsHandler, HintReader
+from swarming_common.bus.parked import Origin, Parked, this_process
+from swarming_common.bus.parked_file import ParkedFile
+from swarming_common.bus.parked_hints import HintParking
+from swarming_common.bus.port import BusAway, EventMessage, EventsHandler, HintReader, Undigestible
 from swarming_common.bus.routing import check_key, matches
 from swarming_common.hints.wire import Hint
 
-MAX_PARKED = 1000
-"""Parked messages are kept to be looked at; the log has the reason of each."""
+log = structlog.get_logger(__name__)
 
 MAX_BATCH = 100
+
+LOOK_FOR_REPLAYS_SECONDS = 1.0
+"""An operator's command is another process; it leaves a mark in the file of what is parked."""
 
 
 class InProcessBus:
@@ -25,7 +32,14 @@ class InProcessBus:
     publishers. Closing the bus raises BusAway to those.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parked: ParkedFile | None = None, service: str = "swarming") -> None:
+        """`parked` is where what cannot be digested goes; without it, memory. `service` signs it."""
+        self._parked = parked or ParkedFile()
+        self._parked.on_mark(self._replay)
+        self._process = this_process(service)
+        self._hint_parking = HintParking(self._process, lambda parked: self._parked.put([parked]))
+        self._looking: asyncio.Task[None] | None = None
+        self._replaying: set[str] = set()
         self._hints = OutgoingHints(self._flush_soon)
         self._mailboxes: dict[str, list[_Mailbox]] = {}
         self._queues: dict[str, _Queue] = {}
@@ -48,7 +62,8 @@ class InProcessBus:
 
     async def open_mailbox(self, read: HintReader) -> "_Mailbox":
         """See the port."""
-        return _Mailbox(self._mailboxes, read)
+        self._look_for_replays()
+        return _Mailbox(self._mailboxes, read, self._hint_parking)
 
     async def publish(self, messages: Sequence[EventMessage]) -> None:
         """See the port; returns when all handlers of all queues have acknowledged."""
@@ -64,12 +79,7 @@ class InProcessBus:
         ]
         if not deliveries:
             return
-        publication = _Publication(len(deliveries))
-        self._publications.add(publication)
-        for queue, message in deliveries:
-            # A copy for each queue: parking goes by identity.
-            copy = EventMessage(message.routing_key, bytes(message.body))
-            queue.put(_Delivery(copy, publication))
+        publication = self._begin(deliveries)
         try:
             await publication.settled
         finally:
@@ -77,23 +87,27 @@ class InProcessBus:
 
     async def subscribe(self, queue: str, patterns: Sequence[str], handle: EventsHandler) -> "_Subscription":
         """See the port. A queue exists from its first subscription on, as long as the process lives."""
-        known = self._queues.setdefault(queue, _Queue(queue))
+        self._look_for_replays()
+        known = self._queues.setdefault(queue, _Queue(queue, self.park))
         known.patterns.update(patterns)
         subscription = _Subscription(known, handle, self._subscriptions)
         self._subscriptions.add(subscription)
         return subscription
 
-    def parked(self, queue: str) -> list[tuple[EventMessage, str]]:
-        """What the workers of a queue could not digest, with the reasons; the newest thousand."""
-        return list(self._queues[queue].parked) if queue in self._queues else []
+    async def park(self, queue: str, what: Sequence[Undigestible]) -> None:
+        """See the port."""
+        self._parked.put(park_notes(queue, what, self._process))
 
     async def close(self) -> None:
         """See the port."""
+        if self._looking is not None:
+            self._looking.cancel()
         await asyncio.gather(*(subscription.close() for subscription in tuple(self._subscriptions)))
         self._flush()
         self._is_closed = True
         for publication in self._publications:
             publication.fail(BusAway())
+        self._parked.close()
 
     def _flush_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self._flush)
@@ -101,13 +115,65 @@ class InProcessBus:
     def _flush(self) -> None:
         for address, body in self._hints.take():
             for mailbox in list(self._mailboxes.get(address, ())):
-                mailbox.deliver(body)
+                mailbox.deliver(address, body)
+
+    def _begin(self, deliveries: "Sequence[tuple[_Queue, EventMessage]]") -> "_Publication":
+        publication = _Publication(len(deliveries))
+        self._publications.add(publication)
+        for queue, message in deliveries:
+            # A copy for each queue: parking goes by identity.
+            copy = replace(message, body=bytes(message.body))
+            queue.put(_Delivery(copy, publication))
+        return publication
+
+    def _look_for_replays(self) -> None:
+        if self._looking is None and not self._is_closed:
+            self._looking = asyncio.create_task(self._look(), name="look for replays")
+
+    async def _look(self) -> None:
+        while True:
+            try:
+                self._replay()
+            except Exception:
+                log.exception("replay_failed")
+            await asyncio.sleep(LOOK_FOR_REPLAYS_SECONDS)
+
+    def _replay(self) -> None:
+        if self._is_closed:
+            return
+        for parked in self._parked.to_replay():
+            if parked.origin is Origin.MAILBOX:
+                self._replay_hint(parked)
+            elif parked.source in self._queues and parked.id not in self._replaying:
+                self._replay_events(parked)
+
+    def _replay_hint(self, parked: Parked) -> None:
+        mailboxes = list(self._mailboxes.get(parked.source, ()))
+        if mailboxes:
+            self._parked.remove(parked.id)
+        for mailbox in mailboxes:
+            mailbox.deliver(parked.source, parked.body, parked.tries)
+
+    def _replay_events(self, parked: Parked) -> None:
+        message = EventMessage(parked.routing_key, parked.body, parked.tries, parked.headers)
+        publication = self._begin([(self._queues[parked.source], message)])
+        self._replaying.add(parked.id)
+
+        def settled(future: "asyncio.Future[None]") -> None:
+            # Until then it stays in the file, marked: it comes again after a crash.
+            self._publications.discard(publication)
+            self._replaying.discard(parked.id)
+            if future.exception() is None and not self._is_closed:
+                self._parked.remove(parked.id)
+
+        publication.settled.add_done_callback(settled)
 
 
 class _Mailbox:
-    def __init__(self, by_address: "dict[str, list[_Mailbox]]", read: HintReader) -> None:
+    def __init__(self, by_address: "dict[str, list[_Mailbox]]", read: HintReader, parking: HintParking) -> None:
         self._by_address = by_address
         self._read = read
+        self._parking = parking
 
     async def listen(self, address: str) -> None:
         check_key(address)
@@ -126,8 +192,8 @@ class _Mailbox:
         for address in list(self._by_address):
             await self.ignore(address)
 
-    def deliver(self, body: bytes) -> None:
-        read_pack(body, self._read)
+    def deliver(self, address: str, body: bytes, replays: int = 0) -> None:
+        read_pack(body, self._read, lambda hint: self._parking.park(address, hint, replays))
 
 
 class _Publication:
@@ -156,10 +222,10 @@ class _Delivery:
 @dataclass
 class _Queue:
     name: str
+    set_aside: Callable[[str, Sequence[Undigestible]], Awaitable[None]]
     patterns: set[str] = field(default_factory=set)
     waiting: deque[_Delivery] = field(default_factory=deque)
     filled: asyncio.Event = field(default_factory=asyncio.Event)
-    parked: deque[tuple[EventMessage, str]] = field(default_factory=lambda: deque(maxlen=MAX_PARKED))
 
     def wants(self, routing_key: str) -> bool:
         return any(matches(pattern, routing_key) for pattern in self.patterns)
@@ -180,8 +246,8 @@ class _Queue:
             return []
         return [self.waiting.popleft() for _ in range(min(len(self.waiting), MAX_BATCH))]
 
-    async def park(self, message: EventMessage, reason: str) -> None:
-        self.parked.append((message, reason))
+    async def park(self, error: Undigestible) -> None:
+        await self.set_aside(self.name, [error])
 
 
 class _Subscription:

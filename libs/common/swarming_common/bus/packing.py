@@ -59,18 +59,18 @@ class OutgoingHints:
         ]
 
 
-def read_pack(body: bytes, read: HintReader) -> None:
-    """Hand each hint of a message to its reader; what cannot be read, or makes the reader fail, is logged."""
-    try:
-        hints = wire.decode(body)
-    except UnreadableHint as error:
-        log.warning("hints_unreadable", reason=str(error))
-        return
+def read_pack(body: bytes, read: HintReader, park: Callable[[UnreadableHint], None]) -> None:
+    """Hand each hint of a message to its reader; what cannot be read, or makes the reader fail, is parked alone."""
+    hints, unreadable = wire.decode(body)
     for hint in hints:
         try:
             read(hint)
-        except Exception:
-            log.exception("hint_reader_failed", hint=type(hint).__name__)
+        except Exception as error:
+            kind = type(hint).__name__
+            log.exception("hint_reader_failed", hint=kind)
+            unreadable.append(UnreadableHint(kind, f"its reader failed: {error!r}", wire.encode([hint])))
+    for one in unreadable:
+        park(one)
 
 
 def _pack(hints: list[Hint]) -> bytes | None:

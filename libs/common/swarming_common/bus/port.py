@@ -1,14 +1,14 @@
 """What every message bus promises."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from swarming_common.errors import SwarmingError, Unavailable
 from swarming_common.hints.wire import Hint
 
 HintReader = Callable[[Hint], None]
-"""Takes one hint; it must not block and must not raise (what it raises is logged and dropped)."""
+"""Takes one hint; it must not block. When it raises, the hint is parked, as far as a flood of them allows."""
 
 
 class BusAway(Unavailable):
@@ -16,11 +16,15 @@ class BusAway(Unavailable):
 
 
 class Undigestible(SwarmingError):
-    """A message that its reader can never process: it is parked with this reason and blocks nothing."""
+    """A message that its reader can never process: it is parked with this reason and blocks nothing.
 
-    def __init__(self, message: "EventMessage", reason: str) -> None:
+    `kind` says what it is, as far as the reader could make it out.
+    """
+
+    def __init__(self, message: "EventMessage", reason: str, kind: str = "") -> None:
         self.message = message
         self.reason = reason
+        self.kind = kind
         super().__init__(reason)
 
 
@@ -30,11 +34,16 @@ class EventMessage:
 
     routing_key: str
     body: bytes
+    replays: int = 0
+    """How often an operator brought it again after it was parked; 0 for news."""
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What else it came with."""
 
 
 EventsHandler = Callable[[Sequence[EventMessage]], Awaitable[None]]
 """Takes what has arrived, in order. Returning acknowledges all of it. Raising Undigestible parks the message it names
-and brings the others again; raising anything else brings all of it again after a delay."""
+and brings the others again; Unavailable brings all of it again after a delay. After some failures of another kind the
+messages come one by one, and the one that still fails alone is parked."""
 
 
 class Mailbox(Protocol):
@@ -86,6 +95,10 @@ class Bus(Protocol):
     async def subscribe(self, queue: str, patterns: Sequence[str], handle: EventsHandler) -> Subscription:
         """Read a durable queue bound to these topic patterns (`task.#`). Workers of one queue share its messages;
         different queues each get their copy. The queue outlives its workers."""
+
+    async def park(self, queue: str, what: Sequence[Undigestible]) -> None:
+        """Set messages, or parts of them, of this queue aside for an operator (bus/parked.py); once it returns they
+        are safe there. For a handler that digests the rest of a message. Raises BusAway."""
 
     async def close(self) -> None:
         """Send what is buffered, as far as that is possible at once, and disconnect."""

@@ -1,8 +1,10 @@
 """Translates what drivers raise into the two errors of the database port."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -31,6 +33,14 @@ def translated() -> Iterator[None]:
         if _is_absence(error):
             raise DatabaseAway(_reason(error)) from error
         raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error) as error:  # from a hot batch
+        if _sqlstate_of(error).startswith(_REJECTED_CLASSES) or _names(error) & _REJECTIONS:
+            raise DataRejected(str(error)) from error
+        if isinstance(error, sqlite3.OperationalError | asyncpg.InterfaceError) or _sqlstate_of(error).startswith(
+            _AWAY_CLASSES
+        ):
+            raise DatabaseAway(str(error)) from error
+        raise
     except (OverflowError, UnicodeEncodeError) as error:  # sqlite3 says these of a value, without an error of its own
         raise DataRejected(str(error)) from error
     except (OSError, TimeoutError, PoolTimeout) as error:
@@ -41,23 +51,29 @@ def translated() -> Iterator[None]:
         raise
 
 
-def _sqlstate(error: StatementError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or "")
+_REJECTIONS = {"IntegrityError", "DataError", "ValueError", "OverflowError", "UnicodeEncodeError"}
+"""ValueError: what a driver says of a value that it cannot put into a parameter."""
+
+
+def _sqlstate_of(error: BaseException | None) -> str:
+    return str(getattr(error, "sqlstate", None) or "")
+
+
+def _names(error: BaseException | None) -> set[str]:
+    return {cls.__name__ for cls in type(error).__mro__}
 
 
 def _is_rejection(error: StatementError) -> bool:
-    if _sqlstate(error).startswith(_REJECTED_CLASSES):
+    if _sqlstate_of(error.orig).startswith(_REJECTED_CLASSES):
         return True
-    names = {cls.__name__ for cls in type(error.orig).__mro__} | {cls.__name__ for cls in type(error).__mro__}
-    # ValueError: what a driver says of a value that it cannot put into a parameter
-    return bool(names & {"IntegrityError", "DataError", "ValueError", "OverflowError", "UnicodeEncodeError"})
+    return bool((_names(error.orig) | _names(error)) & _REJECTIONS)
 
 
 def _is_absence(error: StatementError) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    if _sqlstate(error):
-        return _sqlstate(error).startswith(_AWAY_CLASSES)
+    if _sqlstate_of(error.orig):
+        return _sqlstate_of(error.orig).startswith(_AWAY_CLASSES)
     return isinstance(error, OperationalError | InterfaceError)
 
 

@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Histogram
 from sqlalchemy import Connection
 
-from swarming_common.database.port import Database
+from swarming_common.database.port import Database, HotBatch
 from swarming_common.errors import DatabaseAway, DataRejected
 
 Item = TypeVar("Item")
@@ -41,15 +41,12 @@ class GroupCommit(Generic[Item, Result]):
         write: Callable[[Connection, Sequence[Item]], Sequence[Result]],
         *,
         name: str,
-        one_statement: bool = False,
         durable: Callable[[Item], bool] = lambda _: True,
         max_items: int = 500,
     ) -> None:
-        """`write` returns one result for each item, in order; `one_statement` as in Database.write, and `durable` too,
-        for a single item."""
+        """`write` returns one result for each item, in order; `durable` as in Database.write, for a single item."""
         self._database = database
         self._write = write
-        self._one_statement = one_statement
         self._durable = durable
         self._max_items = max_items
         self._name = name
@@ -106,10 +103,37 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _once(self, items: Sequence[Item]) -> Sequence[Result]:
         return await self._database.write(
-            lambda connection: self._write(connection, items),
-            one_statement=self._one_statement,
-            durable=any(self._durable(item) for item in items),
+            lambda connection: self._write(connection, items), durable=self._is_durable(items)
         )
+
+    def _is_durable(self, items: Sequence[Item]) -> bool:
+        return any(self._durable(item) for item in items)
+
+
+class HotGroupCommit(GroupCommit[Item, Result]):
+    """A group commit of hot batches."""
+
+    def __init__(
+        self,
+        database: Database,
+        batch: Callable[[Sequence[Item]], HotBatch[Sequence[Result]]],
+        *,
+        name: str,
+        durable: Callable[[Item], bool] = lambda _: True,
+        max_items: int = 500,
+    ) -> None:
+        """`batch` writes items, with one result for each, in order; the rest as in GroupCommit."""
+        super().__init__(
+            database,
+            lambda connection, items: batch(items).portable(connection),
+            name=name,
+            durable=durable,
+            max_items=max_items,
+        )
+        self._batch = batch
+
+    async def _once(self, items: Sequence[Item]) -> Sequence[Result]:
+        return await self._database.write_hot(self._batch(items), durable=self._is_durable(items))
 
 
 def _fail(batch: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:

@@ -12,10 +12,10 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 def records(table: Table, parameter: str, columns: Sequence[str] | None = None) -> str:
     """A FROM item of these columns of the table (all but `tx` when none are named), read from a parameter made by
-    `rows_as_json`; to be given an alias of its own by the caller's SELECT: it comes as `r`."""
+    `rows_as_json`, `$1` say; to be given an alias of its own by the caller's SELECT: it comes as `r`."""
     names = columns or column_names(table)
     types = ", ".join(f'"{name}" {_type(table.c[name])}' for name in names)
-    return f"jsonb_to_recordset(CAST(CAST(:{parameter} AS text) AS jsonb)) AS r({types})"
+    return f"jsonb_to_recordset(CAST(CAST({parameter} AS text) AS jsonb)) AS r({types})"
 
 
 def column_names(table: Table) -> list[str]:

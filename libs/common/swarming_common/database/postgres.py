@@ -1,15 +1,18 @@
 """The distributed database: PostgreSQL through asyncpg."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from swarming_common.database.failures import translated
-from swarming_common.database.port import Work
+from swarming_common.database.port import HotBatch, Work
 from swarming_common.errors import DatabaseAway
 
 T = TypeVar("T")
@@ -19,6 +22,11 @@ CONNECT_SECONDS = 5.0
 STATEMENT_MS = 30_000
 WRITER_SILENCE_MS = 5_000
 """How long a writer may be silent before the server ends its session and so frees its locks; it beats every second."""
+
+_SERVER_SETTINGS = {"statement_timeout": str(STATEMENT_MS), "application_name": "swarming"}
+
+WRITER_ANSWER_SECONDS = 7.0
+"""A writer that hears nothing for so long has been cut off: the server has ended its session by then."""
 
 LOCK_CLASS = 0x5357524D
 """Tells our advisory locks from those of others in the same database."""
@@ -36,7 +44,7 @@ def asyncpg_url(url: str) -> str:
 
 
 class PostgresDatabase:
-    """A pool of connections."""
+    """A pool of connections, and one for the hot batches, which run one after another."""
 
     dialect = "postgresql"
 
@@ -48,11 +56,9 @@ class PostgresDatabase:
             max_overflow=0,
             pool_use_lifo=True,  # the connection used last knows our statements
             pool_timeout=CONNECT_SECONDS,
-            connect_args={
-                "timeout": CONNECT_SECONDS,
-                "server_settings": {"statement_timeout": str(STATEMENT_MS), "application_name": "swarming"},
-            },
+            connect_args={"timeout": CONNECT_SECONDS, "server_settings": _SERVER_SETTINGS},
         )
+        self._hot = _HotConnection(url)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def read(self, work: Work[T]) -> T:
@@ -62,10 +68,15 @@ class PostgresDatabase:
         except DatabaseAway:
             return await self._run(self._autocommit, work)
 
-    async def write(self, work: Work[T], *, one_statement: bool = False, durable: bool = True) -> T:
-        """Run a batch in a transaction, or as the single statement that it promises to be."""
+    async def write(self, work: Work[T], *, durable: bool = True) -> T:
+        """Run a batch in a transaction."""
         del durable  # the server groups the commits of all its clients; there is little to save
-        return await self._run(self._autocommit if one_statement else self._engine, work)
+        return await self._run(self._engine, work)
+
+    async def write_hot(self, batch: HotBatch[T], *, durable: bool = True) -> T:
+        """Run the batch's one statement."""
+        del durable
+        return batch.read(await self._hot.fetch(batch.statement, batch.arguments()))
 
     async def open_writer(self, name: str) -> "PostgresWriter":
         """A connection outside the pool, which the server ends when it is silent."""
@@ -95,6 +106,7 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Disconnect."""
+        await self._hot.close()
         await self._engine.dispose()
 
     @staticmethod
@@ -102,6 +114,31 @@ class PostgresDatabase:
         with translated():
             async with engine.begin() as connection:
                 return await connection.run_sync(work)
+
+
+class _HotConnection:
+    """A connection of the driver's own; opened when it is needed and again after it was lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._turn = asyncio.Lock()
+        self._connection: Any = None
+
+    async def fetch(self, statement: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
+        async with self._turn:
+            with translated():
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await asyncpg.connect(
+                        self._url, timeout=CONNECT_SECONDS, server_settings=_SERVER_SETTINGS
+                    )
+                found: Sequence[Any] = await self._connection.fetch(statement, *arguments)
+                return found
+
+    async def close(self) -> None:
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.terminate()
 
 
 class PostgresWriter:
@@ -127,9 +164,15 @@ class PostgresWriter:
         release = text("SELECT pg_advisory_unlock(CAST(:class AS integer), CAST(:key AS integer))")
         await self._ask(lambda c: c.execute(release, {"class": LOCK_CLASS, "key": key}).scalar_one())
 
-    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
+    async def write(self, work: Work[T]) -> T:
         """Run a batch; any failure to do so loses the writer, since its memory may be wrong now."""
-        return await self._ask(work if one_statement else lambda c: _in_transaction(c, work))
+        return await self._ask(lambda c: _in_transaction(c, work))
+
+    async def write_hot(self, batch: HotBatch[T]) -> T:
+        """Run the batch's one statement, likewise."""
+        async with self._alone():
+            connection: Any = (await self._connection.get_raw_connection()).driver_connection
+            return batch.read(await connection.fetch(batch.statement, *batch.arguments()))
 
     async def beat(self) -> None:
         """A word, so that the server does not end the session."""
@@ -146,12 +189,18 @@ class PostgresWriter:
         await self._engine.dispose()
 
     async def _ask(self, work: Work[T]) -> T:
+        async with self._alone():
+            return await self._connection.run_sync(work)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
         if self.is_lost:
             raise DatabaseAway("this writer's connection was lost")
         async with self._turn:
             try:
                 with translated():
-                    return await self._connection.run_sync(work)
+                    async with asyncio.timeout(WRITER_ANSWER_SECONDS):
+                        yield
             except BaseException:
                 self.is_lost = True
                 raise

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from swarming_common.database.failures import translated
-from swarming_common.database.port import Work
+from swarming_common.database.port import HotBatch, Work
 from swarming_common.errors import DatabaseAway, SwarmingError
 
 T = TypeVar("T")
@@ -83,15 +83,18 @@ class SqliteDatabase:
             raise DatabaseAway("the database is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
-    async def write(self, work: Work[T], *, one_statement: bool = False, durable: bool = True) -> T:
+    async def write(self, work: Work[T], *, durable: bool = True) -> T:
         """Run a batch; it shares its commit with the batches that wait beside it."""
-        del one_statement  # a transaction costs nothing extra here
         if self._closed:
             raise DatabaseAway("the database is closed")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         self._jobs.put(_Job(work, loop, done, durable))
         return await done
+
+    async def write_hot(self, batch: HotBatch[T], *, durable: bool = True) -> T:
+        """The same: its portable form."""
+        return await self.write(batch.portable, durable=durable)
 
     async def open_writer(self, name: str) -> "SqliteWriter":
         """The process's writer thread; the folder's lock is every lock."""
@@ -143,9 +146,13 @@ class SqliteWriter:
     async def unlock(self, key: int) -> None:
         """Nothing to do."""
 
-    async def write(self, work: Work[T], *, one_statement: bool = False) -> T:
-        """As the database's own write."""
-        return await self._database.write(work, one_statement=one_statement)
+    async def write(self, work: Work[T]) -> T:
+        """As the database's own."""
+        return await self._database.write(work)
+
+    async def write_hot(self, batch: HotBatch[T]) -> T:
+        """As the database's own."""
+        return await self._database.write_hot(batch)
 
     async def beat(self) -> None:
         """Nothing to show: nobody else waits for the lock."""

@@ -76,6 +76,56 @@ command = Table(
 )
 """What a person asks of a task or a bot; the owner of the thing acts on it. `reply_to` is a frontend's id."""
 
+bot_setting = Table(
+    "bot_setting",
+    metadata,
+    Column("bot_id", Text, primary_key=True),
+    Column("quarantined", Text),
+    Column("quarantined_by", Text),
+    Column("quarantined_ts", UtcDateTime),
+    Column("quarantined_until_ts", UtcDateTime),
+    Column("maintenance", Text),
+    Column("maintenance_by", Text),
+    Column("maintenance_ts", UtcDateTime),
+    Column("maintenance_until_ts", UtcDateTime),
+    Column("cleared_by", Text),
+    Column("cleared_ts", UtcDateTime),
+    Column("restart", Text),
+    Column("restart_by", Text),
+    Column("restart_ts", UtcDateTime),
+    info=FRONTEND,
+)
+"""What people set of a bot; it stays when the bot is deleted. `quarantined`, `maintenance` and `restart` hold the
+reason, NULL when it is not so. An automatic quarantine that began before `cleared_ts` is over; a process of the bot
+that began before `restart_ts` is to restart."""
+
+upload = Table(
+    "upload",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary),
+    Column("digest", Text),
+    Column("reverted_to", Integer),
+    Column("uploaded_by", Text, nullable=False),
+    Column("uploaded_ts", UtcDateTime, nullable=False),
+    info=FRONTEND,
+)
+"""Every version of what people uploaded for bots (bot_code/kinds.py); the highest counts. Without a content it means
+what comes with the release. `digest` is the version of the code in an archive, else the SHA-256 of the content;
+`reverted_to` names the version that this one repeats."""
+
+enrolment_token = Table(
+    "enrolment_token",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("expires_ts", UtcDateTime, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_ts", UtcDateTime, nullable=False),
+    info=FRONTEND,
+)
+"""Hashes of the tokens with which machines may join."""
+
 # --- scheduler ------------------------------------------------------------------------------------------------------
 
 shard = Table(
@@ -115,9 +165,16 @@ task_result = Table(
     Column("failure", Boolean, nullable=False),
     Column("internal_failure", Boolean, nullable=False),
     Column("reason", Text),
+    Column("prioritized_ts", UtcDateTime),
+    Column("properties_hash", Text),
+    Column("deduped_task_id", BigInteger),
+    Column("deduped_run_number", SmallInteger),
+    Column("cost_saved_usd", Float),
     info=SCHEDULER,
 )
-"""One row a task, from its take-in on: where it is in its life. No row means PENDING."""
+"""One row a task, from its take-in on: where it is in its life. No row means PENDING. `prioritized_ts` is when
+somebody asked for the priority that the task now has, NULL if that is its request's. `properties_hash` is set only on
+results that twins may reuse; `deduped_…` names the run whose result this task took instead of running."""
 
 task_run = Table(
     "task_run",
@@ -182,10 +239,19 @@ bot = Table(
     Column("first_seen_ts", UtcDateTime, nullable=False),
     Column("last_seen_ts", UtcDateTime, nullable=False),
     Column("quarantined", Text),
+    Column("quarantined_ts", UtcDateTime),
     Column("maintenance", Text),
+    Column("maintenance_ts", UtcDateTime),
+    Column("auto_quarantined", Text),
+    Column("auto_quarantined_ts", UtcDateTime),
+    Column("auto_quarantined_until_ts", UtcDateTime),
+    Column("shutdown_ts", UtcDateTime),
+    Column("standing", Text),
     info=BOTGATEWAY,
 )
-"""What is known of a bot now. `quarantined` and `maintenance` hold the reason, NULL when it is neither."""
+"""What is known of a bot now. `quarantined` and `maintenance` hold the bot's own reason, NULL when it is neither;
+`auto_…` is the gateways' decision after failures, and what people decided is in `bot_setting`. `shutdown_ts` is set
+from the bot's farewell to its next handshake. `standing` is what its history says last of who keeps it from work."""
 
 bot_event = Table(
     "bot_event",
@@ -201,9 +267,12 @@ bot_event = Table(
     Column("state", Json, nullable=False),
     Column("task_id", BigInteger),
     Column("run_number", SmallInteger),
+    Column("authenticated_as", Text),
+    Column("quarantined", Text),
+    Column("maintenance", Text),
     info=BOTGATEWAY,
 )
-"""What happened to a bot, newest last."""
+"""What happened to a bot. That it got a task and how that ended is in `task_run`, and not here again."""
 
 run_report = Table(
     "run_report",
@@ -238,6 +307,20 @@ task_output = Table(
 )
 """What a run printed, by byte offset."""
 
+bot_code = Table(
+    "bot_code",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("package", Text, nullable=False),
+    Column("hooks", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_ts", UtcDateTime, nullable=False),
+    Column("wanted_ts", UtcDateTime, nullable=False),
+    info=BOTGATEWAY,
+)
+"""The bot zips that were built, by the hash of what is in them; bot_code/current.py says which is the current one.
+`wanted_ts` is when a gateway last said that it would serve it."""
+
 # --- stats ----------------------------------------------------------------------------------------------------------
 
 stats_cursor = Table(
@@ -248,6 +331,15 @@ stats_cursor = Table(
     info=STATS,
 )
 """The last event of each shard that was counted; moves in the same commit as the counts."""
+
+stats_parked = Table(
+    "stats_parked",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    info=STATS,
+)
+"""Events behind the cursor that are not counted, because they could not be digested; a replay counts them."""
 
 stats_minute = Table(
     "stats_minute",

@@ -5,7 +5,8 @@ has seen and notices what it has missed. A message body is one CloudEvent, or a 
 with the same routing key.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
@@ -25,6 +26,9 @@ class Event(BaseModel):
     name: ClassVar[str]
     version: ClassVar[int]
 
+
+KnownEvents = Mapping[tuple[str, int], type[Event]]
+"""Event types by name and version."""
 
 KNOWN: dict[tuple[str, int], type[Event]] = {}
 
@@ -65,20 +69,24 @@ class CloudEvent(BaseModel):
         """The event's name without prefix and version: `task.completed`."""
         return self.type.removeprefix(TYPE_PREFIX).rpartition(".v")[0]
 
-    def typed(self) -> Event:
-        """The data as its registered type. Raises UnreadableEvent for an unknown type or version."""
+    def typed(self, known: KnownEvents | None = None) -> Event:
+        """The data as its registered type, or as one of `known`. Raises UnreadableEvent for what is not one."""
+        kinds = KNOWN if known is None else known
         name, _, version = self.type.removeprefix(TYPE_PREFIX).rpartition(".v")
-        known = KNOWN.get((name, int(version) if version.isdigit() else 0))
-        if known is None:
+        kind = kinds.get((name, int(version) if version.isdecimal() else 0))
+        if kind is None:
+            versions = " and ".join(str(one) for other, one in sorted(kinds) if other == name)
+            if versions:
+                raise UnreadableEvent(f"version {version} of {name}, this consumer knows {versions}")
             raise UnreadableEvent(f"unknown event type {self.type!r}")
         try:
-            return known.model_validate(self.data)
+            return kind.model_validate(self.data)
         except ValidationError as error:
             raise UnreadableEvent(str(error)) from error
 
 
 class UnreadableEvent(ValueError):
-    """A message that holds no event we can read; the reason is its text."""
+    """What is no event, or none that its reader knows; the reason is its text."""
 
 
 def routing_key(name: str, shard: int, pool: str) -> str:
@@ -92,10 +100,35 @@ def encode(events: Sequence[CloudEvent]) -> bytes:
     return pydantic_core.to_json(events[0] if len(events) == 1 else list(events))
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadablePart:
+    """What is no event in a message; `body` is a message with nothing else in it, `kind` its type, if it has one."""
+
+    kind: str
+    reason: str
+    body: bytes
+
+
 def decode(body: bytes) -> list[CloudEvent]:
-    """The events of a message. Raises UnreadableEvent."""
+    """The events of a message. Raises UnreadableEvent if anything in it is none."""
+    events, unreadable = decode_each(body)
+    if unreadable:
+        raise UnreadableEvent(unreadable[0].reason)
+    return events
+
+
+def decode_each(body: bytes) -> tuple[list[CloudEvent], list[UnreadablePart]]:
+    """The events of a message in their order, and what in it is none; one that is none spoils no other."""
     try:
         parsed = pydantic_core.from_json(body)
-        return [CloudEvent.model_validate(one) for one in (parsed if isinstance(parsed, list) else [parsed])]
     except ValueError as error:
-        raise UnreadableEvent(str(error)) from error
+        return [], [UnreadablePart("", f"not JSON: {error}", body)]
+    events: list[CloudEvent] = []
+    unreadable: list[UnreadablePart] = []
+    for one in parsed if isinstance(parsed, list) else [parsed]:
+        try:
+            events.append(CloudEvent.model_validate(one))
+        except ValueError as error:
+            kind = str(one.get("type") or "") if isinstance(one, dict) else ""
+            unreadable.append(UnreadablePart(kind, f"no event: {error}", pydantic_core.to_json(one)))
+    return events, unreadable

@@ -19,7 +19,8 @@ from swarming_common.model.task_id import TaskId, format_task_id
 log = structlog.get_logger(__name__)
 
 LAG_SECONDS = 0.05
-"""How long the first event waits for company; events are news, not the way work is handed out."""
+"""How long the first event waits for company: events are news, and what is told now competes with the hints that hand
+work out."""
 
 PAGE_EVENTS = 2_000
 PACK_EVENTS = 500
@@ -50,6 +51,7 @@ class Relay:
         """Relay until cancelled."""
         while True:
             await self._due.wait()
+            await asyncio.sleep(LAG_SECONDS)
             self._due.clear()
             try:
                 while await self._relay_page():
@@ -60,7 +62,6 @@ class Relay:
             except Exception:
                 log.exception("relay_failed", shard=self._shard)
                 await self._try_again()
-            await asyncio.sleep(LAG_SECONDS)
 
     async def _try_again(self) -> None:
         await asyncio.sleep(RETRY_SECONDS)

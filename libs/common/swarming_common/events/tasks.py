@@ -12,6 +12,15 @@ class TaskQueued(Event):
     dimensions: dict[str, list[str]]
 
 
+@event("task.reprioritized", version=1)
+class TaskReprioritized(Event):
+    """Somebody gave the waiting task another priority."""
+
+    task_id: str
+    priority: int
+    previous_priority: int
+
+
 @event("task.assigned", version=1)
 class TaskAssigned(Event):
     """A run of the task was given to a bot."""
@@ -54,6 +63,18 @@ class RunEnded(Event):
 @event("task.completed", version=1)
 class TaskCompleted(RunEnded):
     """The process of the task's current run ended by itself, with whatever exit code."""
+
+
+@event("task.deduped", version=1)
+class TaskDeduped(Event):
+    """The task took the result of a successful twin and never ran; its state is COMPLETED. `duration_secs` and
+    `cost_saved_usd` are what that run took, and so what was saved."""
+
+    task_id: str
+    deduped_from: str
+    """The run whose result it took."""
+    duration_secs: float | None = None
+    cost_saved_usd: float | None = None
 
 
 @event("task.timed_out", version=1)

@@ -16,6 +16,9 @@ def frontend(frontend_id: str) -> str:
     return f"frontend.{frontend_id}"
 
 
+ALL_FRONTENDS = "frontends"
+"""Every frontend process."""
+
 ALL_GATEWAYS = "gateways"
 """Every gateway process."""
 

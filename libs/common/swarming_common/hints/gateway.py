@@ -29,3 +29,17 @@ class ShardAlive(Hint):
     shard: int
     epoch: int
     offers: dict[str, int]
+
+
+class BotSettingChanged(Hint):
+    """A person set something of this bot; `bot_setting` says what."""
+
+    bot_id: str
+
+
+class BotCommandsGiven(Hint):
+    """Rows were written to `command` for bots; the feed has them."""
+
+
+class BotFilesChanged(Hint):
+    """Somebody uploaded hooks or an archive for bots: look into `upload`."""

@@ -24,6 +24,31 @@ class CommandGiven(Hint):
     command_id: str
 
 
+class CommandsGiven(Hint):
+    """Many rows were written to `command`, some of them for this shard; the feed has them."""
+
+
+class ChildSubmitted(Hint):
+    """A task of another shard was submitted that is to end with this one of yours."""
+
+    parent_task_id: TaskId
+    shard: int
+
+
+class ParentEnded(Hint):
+    """A task of another shard ended, or is being killed, and its children are to end with it."""
+
+    task_id: TaskId
+
+
+class WhyAsked(Hint):
+    """Somebody wants to know why a task is still pending; answer the frontend `reply_to`. Changes nothing."""
+
+    question_id: str
+    task_id: TaskId
+    reply_to: str
+
+
 class Offer(Hint):
     """A bot that waits for work: one held poll."""
 

@@ -1,10 +1,11 @@
 """How hints travel: a JSON list of tagged objects, many packed into one message."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 
 class Hint(BaseModel):
@@ -22,8 +23,13 @@ class Hint(BaseModel):
         Hint.kinds[cls.__name__] = cls
 
 
-class UnreadableHint(ValueError):
-    """A message that is no list of known hints."""
+@dataclass(frozen=True, slots=True)
+class UnreadableHint:
+    """A hint that this release cannot read. `body` is a message with nothing else in it; `kind` is empty if unknown."""
+
+    kind: str
+    reason: str
+    body: bytes
 
 
 def encode(hints: Sequence[Hint]) -> bytes:
@@ -31,14 +37,32 @@ def encode(hints: Sequence[Hint]) -> bytes:
     return pydantic_core.to_json([(type(hint).__name__, hint) for hint in hints])
 
 
-def decode(body: bytes) -> list[Hint]:
-    """The hints of a message. Raises UnreadableHint, with the reason."""
+def decode(body: bytes) -> tuple[list[Hint], list[UnreadableHint]]:
+    """The hints of a message in their order, and what in it cannot be read; one bad hint spoils no other."""
     try:
-        pack: list[tuple[str, object]] = pydantic_core.from_json(body)
-        if not isinstance(pack, list):
-            raise UnreadableHint("expected a list of hints")
-        return [Hint.kinds[kind].model_validate(fields) for kind, fields in pack]
-    except KeyError as error:
-        raise UnreadableHint(f"unknown hint {error.args[0]!r}") from error
-    except (ValidationError, ValueError, TypeError) as error:
-        raise UnreadableHint(str(error)) from error
+        pack = pydantic_core.from_json(body)
+    except ValueError as error:
+        return [], [UnreadableHint("", f"not JSON: {error}", body)]
+    if not isinstance(pack, list):
+        return [], [UnreadableHint("", "expected a list of hints", body)]
+    try:
+        return [Hint.kinds[kind].model_validate(fields) for kind, fields in pack], []
+    except (KeyError, ValueError, TypeError):
+        return _decode_each(pack)
+
+
+def _decode_each(pack: list[object]) -> tuple[list[Hint], list[UnreadableHint]]:
+    hints: list[Hint] = []
+    unreadable: list[UnreadableHint] = []
+    for tagged in pack:
+        kind, reason = "", "expected a pair of a hint's name and its fields"
+        if isinstance(tagged, list) and len(tagged) == 2 and isinstance(tagged[0], str):
+            kind, reason = tagged[0], f"unknown hint {tagged[0]!r}"
+            if kind in Hint.kinds:
+                try:
+                    hints.append(Hint.kinds[kind].model_validate(tagged[1]))
+                    continue
+                except ValueError as error:
+                    reason = str(error)
+        unreadable.append(UnreadableHint(kind, reason, pydantic_core.to_json([tagged])))
+    return hints, unreadable

@@ -3,6 +3,9 @@
 PATHS: tuple[tuple[str, str], ...] = (
     ("/swarming/api/v1/bot/", "botgateway"),
     ("/server_ping", "botgateway"),
+    ("/bot_code", "botgateway"),
+    ("/get_slave_code", "botgateway"),
+    ("/bootstrap", "botgateway"),
     ("/api/swarming/v1/stats/", "stats"),
 )
 """Path prefixes and the service behind them; the first that fits counts."""

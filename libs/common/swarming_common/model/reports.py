@@ -16,8 +16,10 @@ class ReportKind(StrEnum):
     """The bot itself failed (task_error); `message` says how, `details` names missing inputs."""
     LOST = "lost"
     """The bot is back without the run."""
+    LATE = "late"
+    """The bot, whose run had been given up for its silence, told how it ended: the run keeps its cost, no more."""
 
     @property
     def ends_the_run(self) -> bool:
         """Whether the run is over with this report."""
-        return self is not ReportKind.CONFIRMED
+        return self not in (ReportKind.CONFIRMED, ReportKind.LATE)

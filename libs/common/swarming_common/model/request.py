@@ -86,6 +86,8 @@ class TaskSlice(_Part):
     properties: TaskProperties
     expiration_secs: int
     wait_for_capacity: bool = False
+    properties_hash: str = ""
+    """Of an idempotent slice, set when the request is written (model/properties_hash.py)."""
 
 
 class TaskRequest(_Part):
@@ -98,6 +100,7 @@ class TaskRequest(_Part):
     tags: tuple[str, ...] = ()
     task_slices: tuple[TaskSlice, ...]
     parent_run_id: str | None = None
+    outlives_parent: bool = False
     service_account: str = "none"
     realm: str = ""
     resultdb_enable: bool = False

@@ -8,6 +8,7 @@ from swarming_common.model.request import TaskRequest
 MAX_KEY_LENGTH = 64
 MAX_VALUE_LENGTH = 256
 RESERVED_TAG_KEY = "swarming.terminate"
+TERMINATION_TAG = f"{RESERVED_TAG_KEY}:1"
 
 
 def is_tag(text: str) -> bool:

@@ -40,6 +40,11 @@ def new_task_id(now: datetime, random: int) -> TaskId:
     return TaskId(milliseconds << 20 | (random & 0xFFFF) << 4 | _LAYOUT_VERSION)
 
 
+def milliseconds_of(task_id: int) -> int:
+    """When the task was created: milliseconds since 2010-01-01 UTC."""
+    return task_id >> 20
+
+
 def format_task_id(task_id: TaskId) -> str:
     """The text that clients hold: it ends in 0."""
     return f"{task_id:x}0"

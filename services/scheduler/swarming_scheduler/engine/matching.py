@@ -1,19 +1,32 @@
 """Which bot runs which task.
 
 Tasks that ask for the same dimensions form one queue; bots with the same dimensions form one class; which queues a
-class can serve is worked out once for each pair. Queues that ask for a bot's id are kept apart, by that id.
+class can serve is worked out when a bot of it comes, and anew only when there is another queue. Queues that ask for a
+bot's id are kept apart, by that id.
 """
 
-from dataclasses import dataclass
+from collections.abc import Set
+from functools import partial
+from typing import NamedTuple
 
-from swarming_common.model.dimensions import Requirements, alternatives, matches
+from swarming_common.model.dimensions import Requirements
 from swarming_common.model.task_id import TaskId
-from swarming_scheduler.engine.bots import BotClass, ClassKey, WaitingBot, class_key
-from swarming_scheduler.engine.queues import TaskQueue, Ticket
+from swarming_scheduler.engine.barred import Barred
+from swarming_scheduler.engine.bots import BotClass, Vocabulary, WaitingBot, class_key
+from swarming_scheduler.engine.index import Asked, Had
+from swarming_scheduler.engine.lineup import NOTHING, Lineup
+from swarming_scheduler.engine.pinned import PINNED_FROM, Pinned, asked_ids, can_serve
+from swarming_scheduler.engine.place import Place
+from swarming_scheduler.engine.queues import TaskQueue, Ticket, entry_of, queue_number, task_of
+
+LOOK_AFTER = 10_000
+"""Each time so many queues were added, those without a task, to which none came since the last time, are dropped."""
+
+REMEMBERED_BOTS = 20_000
+"""So many bots, besides as many as wait twice over, find their class without a search when they come back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """This bot shall run this task; the engine knows neither any more."""
 
     task_id: TaskId
@@ -21,24 +34,34 @@ class Match:
 
 
 class Engine:
-    """Holds pending tasks and waiting bots such that no waiting bot could run a pending task."""
+    """Holds pending tasks and waiting bots such that no waiting bot could run a pending task.
+
+    A bot gets the first task in order that it can run, a task the longest waiting bot that can run it.
+    """
 
     def __init__(self) -> None:
-        self._queues: dict[Requirements, TaskQueue] = {}
-        self._queue_of: dict[TaskId, TaskQueue] = {}
-        self._pinned: dict[str, list[TaskQueue]] = {}
-        self._classes: dict[ClassKey, BotClass] = {}
+        self._entries: dict[TaskId, int] = {}
+        self._barred = Barred()
+        self._queues: Lineup[TaskQueue, BotClass] = Lineup(Asked())
+        self._pinned = Pinned(self._entries)
+        self._classes: Lineup[BotClass, TaskQueue] = Lineup(Had())
         self._class_of: dict[str, BotClass] = {}
+        """Of the bots that wait, and of those that came lately."""
+        self._vocabulary = Vocabulary()
+        self._waiting = 0
+        self._turns = 0
+        self._added = 0
+        """How many queues, since the last look at what is unused."""
 
     @property
     def pending(self) -> int:
         """How many tasks wait."""
-        return len(self._queue_of)
+        return len(self._entries)
 
     @property
     def waiting(self) -> int:
         """How many bots wait."""
-        return len(self._class_of)
+        return self._waiting
 
     def submit(
         self,
@@ -46,85 +69,160 @@ class Engine:
         asked: Requirements,
         excluded_bots: frozenset[str] = frozenset(),
     ) -> Match | None:
-        """Add a task; it goes to a waiting bot that can run it, if there is one: the longest waiting of its class."""
-        self.remove(ticket.task_id)
-        queue = self._queues[asked] if asked in self._queues else self._add_queue(asked)
-        bot = self._waiting_bot_for(queue, excluded_bots)
-        if bot is not None:
-            self.withdraw(bot.bot_id)
-            return Match(ticket.task_id, bot.bot_id)
-        queue.push(ticket, excluded_bots)
-        self._queue_of[ticket.task_id] = queue
+        """Add a task; it goes to a waiting bot at once if one can run it. A task that is pending already takes this
+        place instead of its own: that is how it gets another priority."""
+        task_id = ticket.task_id
+        if task_id in self._entries:
+            self.remove(task_id)
+        queue = self._queues.get(asked) or self._new_queue(asked)
+        queue.used = True
+        if self._waiting:
+            bot_id = self._bot_for(queue, excluded_bots)
+            if bot_id is not None:
+                self.withdraw(bot_id)
+                self._note(queue)
+                return Match(task_id, bot_id)
+        entry = self._entries[task_id] = entry_of(ticket, queue.number)
+        queue.push(entry)
+        if queue.first == entry:
+            self._note(queue)
+        if excluded_bots:
+            self._barred.add(task_id, excluded_bots)
         return None
 
     def offer(self, bot: WaitingBot) -> Match | None:
-        """Add a bot that waits; it gets the first task in order that it can run, if there is one."""
-        self.withdraw(bot.bot_id)
-        key = class_key(bot.dimensions)
-        of_its_kind = self._classes[key] if key in self._classes else self._add_class(key, bot)
-        pinned = [one for one in self._pinned.get(bot.bot_id, ()) if matches(one.requirements, bot.dimensions)]
-        tickets = [queue.first_for(bot.bot_id) for queue in (*of_its_kind.queues, *pinned)]
-        first = min((ticket for ticket in tickets if ticket is not None), default=None)
-        if first is not None:
-            self.remove(first.task_id)
-            return Match(first.task_id, bot.bot_id)
-        of_its_kind.waiting[bot.bot_id] = bot
-        self._class_of[bot.bot_id] = of_its_kind
+        """Add a bot that waits; it gets a task at once if it can run one."""
+        bot_id = bot.bot_id
+        bots = self._class_of.get(bot_id)
+        if bots is not None and bot_id in bots.waiting:
+            self.withdraw(bot_id)
+        if bots is None or not bots.is_of(bot.dimensions):
+            bots = self._class_for(bot)
+        entry = self._entry_for(bot_id, bots)
+        if entry != NOTHING:
+            task_id = task_of(entry)
+            self._take(task_id, entry)
+            return Match(task_id, bot_id)
+        self._turns += 1
+        self._waiting += 1
+        bots.wait(bot_id, self._turns)
+        self._classes.note(bots)
         return None
 
     def withdraw(self, bot_id: str) -> None:
         """Forget a bot that waits, if it does."""
-        of_its_kind = self._class_of.pop(bot_id, None)
-        if of_its_kind is not None:
-            del of_its_kind.waiting[bot_id]
+        bots = self._class_of.get(bot_id)
+        if bots is not None and bot_id in bots.waiting:
+            self._waiting -= 1
+            bots.leave(bot_id)
+            self._classes.note(bots)
 
     def remove(self, task_id: TaskId) -> None:
         """Forget a pending task, if it is one: it ended, or its slice did."""
-        queue = self._queue_of.pop(task_id, None)
-        if queue is not None:
-            queue.remove(task_id)
+        entry = self._entries.get(task_id)
+        if entry is not None:
+            self._take(task_id, entry)
 
-    def _waiting_bot_for(self, queue: TaskQueue, excluded_bots: frozenset[str]) -> WaitingBot | None:
-        ids = _asked_ids(queue.requirements)
-        if ids is None:
-            able = (one for one in self._classes.values() if one.waiting and queue in one.queues)
-            found = (_first_allowed(one, excluded_bots) for one in able)
-            return next((bot for bot in found if bot is not None), None)
-        named = (self._class_of[one].waiting[one] for one in ids if one in self._class_of)
-        return next(
-            (b for b in named if b.bot_id not in excluded_bots and matches(queue.requirements, b.dimensions)),
-            None,
-        )
+    def place_of(self, task_id: TaskId) -> Place | None:
+        """Where a pending task stands in its queue, None if it does not wait; takes as long as the queue is."""
+        entry = self._entries.get(task_id)
+        return None if entry is None else self._queue_at(queue_number(entry)).place_of(entry)
 
-    def _add_queue(self, asked: Requirements) -> TaskQueue:
-        queue = self._queues[asked] = TaskQueue(asked)
-        ids = _asked_ids(asked)
-        if ids is not None:
-            for one in ids:
-                self._pinned.setdefault(one, []).append(queue)
-        else:
-            for of_its_kind in self._classes.values():
-                if matches(asked, of_its_kind.dimensions):
-                    of_its_kind.queues.append(queue)
-        return queue
+    def _take(self, task_id: TaskId, entry: int) -> None:
+        del self._entries[task_id]
+        queue = self._queue_at(queue_number(entry))
+        queue.remove(entry)
+        self._note(queue)
+        if self._barred:
+            self._barred.remove(task_id)
 
-    def _add_class(self, key: ClassKey, bot: WaitingBot) -> BotClass:
-        queues = [
-            queue
-            for asked, queue in self._queues.items()
-            if _asked_ids(asked) is None and matches(asked, bot.dimensions)
-        ]
-        of_its_kind = self._classes[key] = BotClass(dict(bot.dimensions), queues)
-        return of_its_kind
+    def _entry_for(self, bot_id: str, bots: BotClass) -> int:
+        """The entry of the first task in order that this bot may run, NOTHING if there is none."""
+        if self._barred and bot_id in self._barred:
+            return self._entry_but(self._barred.tasks_for(bot_id), bot_id, bots)
+        queue = self._queues.next_for(bots)
+        first = NOTHING if queue is None else queue.first
+        if bot_id in self._pinned:
+            return min(first, *(pinned.first for pinned in self._pinned.queues_of(bot_id, bots)), NOTHING)
+        return first
 
+    def _entry_but(self, barred: Set[TaskId], bot_id: str, bots: BotClass) -> int:
+        found = min((queue.first_but(barred) for queue in self._pinned.queues_of(bot_id, bots)), default=NOTHING)
+        for queue in self._queues.in_order_for(bots):
+            if queue.first > found:
+                break
+            found = min(found, queue.first_but(barred))
+        return found
 
-def _asked_ids(asked: Requirements) -> tuple[str, ...] | None:
-    """The ids of which a queue asks for one; None when any bot may do."""
-    return next((alternatives(value) for key, value in asked if key == "id"), None)
+    def _bot_for(self, queue: TaskQueue, excluded_bots: frozenset[str]) -> str | None:
+        """The longest waiting bot that may run a task of this queue."""
+        if queue.number >= PINNED_FROM:
+            return self._named_bot_for(queue, excluded_bots)
+        if not excluded_bots:
+            bots = self._classes.next_for(queue)
+            return None if bots is None else next(iter(bots.waiting))
+        found, turn = None, NOTHING
+        for bots in self._classes.in_order_for(queue):
+            if bots.first > turn:
+                break
+            allowed = next((bot_id for bot_id in bots.waiting if bot_id not in excluded_bots), None)
+            if allowed is not None and bots.waiting[allowed] < turn:
+                found, turn = allowed, bots.waiting[allowed]
+        return found
 
+    def _named_bot_for(self, queue: TaskQueue, excluded_bots: frozenset[str]) -> str | None:
+        found: list[tuple[int, str]] = []
+        for bot_id in asked_ids(queue.asked):
+            bots = self._class_of.get(bot_id)
+            if bots is None or bot_id not in bots.waiting or bot_id in excluded_bots:
+                continue
+            if can_serve(bot_id, bots, queue.asked):
+                found.append((bots.waiting[bot_id], bot_id))
+        return min(found)[1] if found else None
 
-def _first_allowed(of_its_kind: BotClass, excluded_bots: frozenset[str]) -> WaitingBot | None:
-    return next(
-        (bot for bot_id, bot in of_its_kind.waiting.items() if bot_id not in excluded_bots),
-        None,
-    )
+    def _class_for(self, bot: WaitingBot) -> BotClass:
+        """The class of a bot that does not wait and was in another, or in none."""
+        known = self._class_of.get(bot.bot_id)
+        dimensions = self._vocabulary.without_id(bot.dimensions)
+        key = class_key(dimensions)
+        bots = self._classes.get(key) or self._classes.add(partial(BotClass, key, dimensions))
+        bots.known += 1
+        if known is not None:
+            self._forget(bot.bot_id)
+        elif len(self._class_of) >= 2 * self._waiting + REMEMBERED_BOTS:
+            for bot_id in [one for one, its_class in self._class_of.items() if one not in its_class.waiting]:
+                self._forget(bot_id)
+        self._class_of[bot.bot_id] = bots
+        return bots
+
+    def _forget(self, bot_id: str) -> None:
+        """Forget the class of a bot that does not wait; the class too, if it was the last one known."""
+        bots = self._class_of.pop(bot_id)
+        bots.known -= 1
+        if bots.known == 0:
+            self._classes.drop(bots)
+
+    def _new_queue(self, asked: Requirements) -> TaskQueue:
+        if asked_ids(asked):
+            return self._pinned.queue_for(asked)
+        self._added += 1
+        if self._added >= LOOK_AFTER:
+            self._added = 0
+            self._drop_unused()
+        return self._queues.add(lambda number: TaskQueue(asked, number, self._entries))
+
+    def _drop_unused(self) -> None:
+        for queue in list(self._queues):
+            if queue.length == 0 and not queue.used:
+                self._queues.drop(queue)
+            queue.used = False
+
+    def _queue_at(self, number: int) -> TaskQueue:
+        return self._queues.at(number) if number < PINNED_FROM else self._pinned.at(number)
+
+    def _note(self, queue: TaskQueue) -> None:
+        """The queue may have another first task, or none."""
+        if queue.number < PINNED_FROM:
+            self._queues.note(queue)
+        elif queue.length == 0:
+            self._pinned.drop(queue)

@@ -11,7 +11,11 @@ from swarming_scheduler.state import KnownBot, LiveRun, LiveTask, ShardState
 
 
 def enqueue(state: ShardState, task: LiveTask, now: datetime) -> None:
-    """Let a pending task wait, or assign it at once if a bot waits for it."""
+    """Let a pending task wait, or assign it at once if a bot waits for it; unless one that is not loaded yet may come
+    before it."""
+    if state.horizon is not None and state.horizon.is_beyond(task):
+        state.horizon.hold(task)
+        return
     match = state.engine.submit(task.ticket, task.asked, task.excluded_bots)
     if match is not None:
         _assign(state, match, now)

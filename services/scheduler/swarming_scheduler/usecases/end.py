@@ -1,4 +1,4 @@
-"""How tasks and runs end."""
+"""How tasks and runs end, and a task's children with it."""
 
 from datetime import datetime
 
@@ -9,15 +9,19 @@ from swarming_common.events.tasks import (
     TaskCanceled,
     TaskClientError,
     TaskCompleted,
+    TaskDeduped,
     TaskExpired,
     TaskKilled,
     TaskNoResource,
+    TaskQueued,
     TaskRequeued,
     TaskRetried,
     TaskTimedOut,
 )
+from swarming_common.hints import addresses
+from swarming_common.hints.scheduler import ParentEnded
 from swarming_common.model.states import ABANDONED_STATES, TaskState
-from swarming_common.model.task_id import LAST_RUN_NUMBER
+from swarming_common.model.task_id import LAST_RUN_NUMBER, TaskId
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
 from swarming_scheduler.usecases.assign import enqueue, seek_work
 
@@ -29,6 +33,11 @@ _RUN_ENDED: dict[TaskState, type[RunEnded]] = {
     TaskState.CLIENT_ERROR: TaskClientError,
 }
 
+CHANGED_AT_ONCE = 5_000
+"""A commit must end well within the time after which the database takes its writer for dead; the next sweep goes on."""
+
+PARENT_ENDED = "its parent ended"
+
 
 def end_run(state: ShardState, task: LiveTask, run: LiveRun, final: TaskState, now: datetime) -> None:
     """The run is over, and the task with it; the bot is free."""
@@ -38,18 +47,75 @@ def end_run(state: ShardState, task: LiveTask, run: LiveRun, final: TaskState, n
 
 
 def end_task(state: ShardState, task: LiveTask, final: TaskState, now: datetime) -> None:
-    """Write the task's final state and tell it."""
+    """Write the task's final state and tell it. What waited, if only for a look at the tables, was queued before."""
+    if final in (TaskState.CANCELED, TaskState.EXPIRED):
+        tell_queued(state, task, now)
     task.state, task.completed_ts = final, now
     if final in ABANDONED_STATES:
         task.abandoned_ts = task.abandoned_ts or now
     state.tell(task, _fact(task, final), now)
     state.remember_ended(task)
+    end_children(state, task.task_id, now)
+
+
+def tell_queued(state: ShardState, task: LiveTask, now: datetime) -> None:
+    """Tell that a task was taken in, if that was not told before."""
+    if task.taskseq:
+        return
+    dimensions: dict[str, list[str]] = {}
+    for key, value in task.asked:
+        dimensions.setdefault(key, []).append(value)
+    state.tell(task, TaskQueued(task_id=task.text_id, priority=task.priority, dimensions=dimensions), now)
+
+
+def end_children(state: ShardState, parent: TaskId, now: datetime) -> None:
+    """A task ended or is told to: so are its children here, theirs, and those in shards that are known to have some.
+    Repeatable."""
+    state.families.orphans.extend(state.families.children.get(parent, ()))
+    for shard in state.families.child_shards.pop(parent, ()):
+        state.changes.hints.append((addresses.shard(shard), ParentEnded(task_id=parent)))
+    end_orphans(state, now)
+
+
+def end_orphans(state: ShardState, now: datetime) -> None:
+    """End children whose parents ended, so many in a commit; the sweep goes on. A family may be deeper than a stack."""
+    families = state.families
+    if families.is_ending:
+        return
+    families.is_ending = True
+    try:
+        while families.orphans and len(state.changes.tasks) < CHANGED_AT_ONCE:
+            task = state.tasks.get(families.orphans.popleft())
+            if task is not None and task.state is TaskState.PENDING:
+                task.reason = PARENT_ENDED
+                end_task(state, task, TaskState.CANCELED, now)
+            elif task is not None and task.run is not None:
+                kill_run(state, task, task.run, now)
+    finally:
+        families.is_ending = False
+
+
+def kill_run(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> None:
+    """Tell a running task to stop, and its children to end. It ends when its bot says so, or is silent for too long.
+    Repeatable."""
+    if run.is_killing:
+        return
+    run.is_killing, run.abandoned_ts = True, now
+    task.abandoned_ts = task.modified_ts = now
+    state.changes.runs[run.run_id] = run
+    state.changes.tasks[task.task_id] = task
+    end_children(state, task.task_id, now)
 
 
 def expire_task(state: ShardState, task: LiveTask, now: datetime) -> None:
-    """No bot took the last slice in time."""
-    task.reason = "no bot took the task in time"
-    end_task(state, task, TaskState.EXPIRED, now)
+    """No bot took the last slice in time. A task that waited to be tried again ends as the run that was lost (2015)."""
+    lost = task.lost_run
+    if lost is None:
+        task.reason = "no bot took the task in time"
+        end_task(state, task, TaskState.EXPIRED, now)
+        return
+    task.last_run, task.started_ts, task.reason = lost, lost.started_ts, lost.reason
+    end_task(state, task, TaskState.BOT_DIED, now)
 
 
 def lose_run(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: datetime) -> None:
@@ -79,8 +145,11 @@ def requeue(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> N
         task.state, task.started_ts = TaskState.PENDING, None
         fact = TaskRequeued(task_id=task.text_id, run_id=str(run.run_id), bot_id=run.bot_id)
         state.tell(task, fact, now)
-        state.watch_expiration(task, now)
-        enqueue(state, task, now)
+        if now >= task.expiration_ts:  # meanwhile; another bot must not start it
+            expire_task(state, task, now)
+        else:
+            state.watch_expiration(task, now)
+            enqueue(state, task, now)
     free_bot(state, run, now)
 
 
@@ -108,6 +177,7 @@ def _retry(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: da
     close_run(state, task, run, TaskState.BOT_DIED, now)
     task.retries -= 1
     task.excluded_bots |= {run.bot_id}
+    task.lost_run = run
     task.state, task.started_ts = TaskState.PENDING, None
     fact = TaskRetried(task_id=task.text_id, run_id=str(run.run_id), bot_id=run.bot_id, reason=reason)
     state.tell(task, fact, now)
@@ -117,6 +187,14 @@ def _retry(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: da
 
 
 def _fact(task: LiveTask, final: TaskState) -> Event:
+    if task.twin is not None:
+        twin = task.twin
+        return TaskDeduped(
+            task_id=task.text_id,
+            deduped_from=str(twin.run_id),
+            duration_secs=twin.duration,
+            cost_saved_usd=twin.cost_usd,
+        )
     reason = task.reason or final.name
     run = task.last_run
     kind = _RUN_ENDED.get(final)

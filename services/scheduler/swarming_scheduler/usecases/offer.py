@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from swarming_common.hints.scheduler import Offer
+from swarming_scheduler.capacity import SeenBot
 from swarming_scheduler.state import KnownBot, ShardState
 from swarming_scheduler.usecases.assign import seek_work
 from swarming_scheduler.usecases.hand_out import offer_again
@@ -18,6 +19,7 @@ def take_offer(state: ShardState, offer: Offer, now: datetime, *, is_news: bool 
     if offer.offer_id in bot.offers or _was_used(bot, offer.offer_id):
         return
     bot.last_offer = now
+    state.capacity.note(SeenBot(offer.bot_id, offer.dimensions, now))
     if is_news:  # the bot polls here now; what another gateway still holds for it is a connection that is gone
         bot.offers = {key: one for key, one in bot.offers.items() if one.gateway_id == offer.gateway_id}
     bot.offers[offer.offer_id] = offer

@@ -5,7 +5,8 @@ from datetime import datetime
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
-from swarming_common.model.task_id import TaskId
+from swarming_common.model.task_id import RunId, TaskId
+from swarming_scheduler.changes import LateCost
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
 from swarming_scheduler.usecases.end import end_run, lose_run, requeue
 
@@ -19,6 +20,9 @@ def take_report(
     now: datetime,
 ) -> None:
     """Repeatable; a report of a run that is not the task's current one, or not that bot's, changes nothing."""
+    if report.kind is ReportKind.LATE:
+        _note_late(state, RunId(task_id, run_number), bot_id, report)
+        return
     found = state.live_run(task_id, run_number)
     if found is None or found[1].bot_id != bot_id:
         return
@@ -51,6 +55,12 @@ def hear_of_run(state: ShardState, task_id: TaskId, run_number: int, now: dateti
     found = state.live_run(task_id, run_number)
     if found is not None:
         found[1].last_heard = now
+
+
+def _note_late(state: ShardState, run_id: RunId, bot_id: str, report: Report) -> None:
+    """A superseded run adds its cost to itself; its task may be gone from memory."""
+    if report.cost_usd is not None:
+        state.changes.late_costs.append(LateCost(run_id, bot_id, report.cost_usd))
 
 
 def _note(run: LiveRun, report: Report) -> None:

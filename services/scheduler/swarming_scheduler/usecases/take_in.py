@@ -1,13 +1,16 @@
-"""Take a submitted task in: into the queue, or straight to a waiting bot."""
+"""Take a submitted task in: into the queue or straight to a waiting bot, or to its end at once."""
 
 from datetime import datetime, timedelta
 
-from swarming_common.events.tasks import TaskQueued
 from swarming_common.model.request import TaskRequest
-from swarming_common.model.task_id import TaskId
-from swarming_scheduler.state import LiveTask, ShardState
-from swarming_scheduler.usecases.assign import enqueue
-from swarming_scheduler.usecases.end import expire_task
+from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import TaskId, parse_task_id
+from swarming_common.pools.port import Order
+from swarming_scheduler.kept_request import AnyRequest
+from swarming_scheduler.state import LiveSlice, LiveTask, ShardState
+from swarming_scheduler.usecases.children import is_orphan
+from swarming_scheduler.usecases.choose_slice import choose_slice
+from swarming_scheduler.usecases.end import PARENT_ENDED, end_task, expire_task
 
 
 def take_in(
@@ -21,31 +24,37 @@ def take_in(
     if task_id in state.tasks or task_id in state.ended:
         return
     task = live_task(state, task_id, created_ts, request)
-    state.tasks[task_id] = task
-    state.watch_expiration(task, now)
-    state.tell(task, _queued(task), now)
+    state.add_task(task)
     if now >= task.expiration_ts:
         expire_task(state, task, now)
+    elif is_orphan(state, task):
+        task.reason = PARENT_ENDED
+        end_task(state, task, TaskState.CANCELED, now)
     else:
-        enqueue(state, task, now)
+        choose_slice(state, task, 0, now)
 
 
-def live_task(state: ShardState, task_id: TaskId, created_ts: datetime, request: TaskRequest) -> LiveTask:
+def live_task(state: ShardState, task_id: TaskId, created_ts: datetime, request: AnyRequest) -> LiveTask:
     """What the scheduler keeps of a request."""
+    pool = state.rules.pools.of(request.pool or "")
+    has_parent = request.parent_run_id is not None and not request.outlives_parent
     return LiveTask(
         task_id=task_id,
         created_ts=created_ts,
         expiration_ts=created_ts + timedelta(seconds=request.expiration_secs),
         priority=request.priority,
         pool=request.pool or "",
-        slices=tuple((one.properties.dimensions, one.expiration_secs) for one in request.task_slices),
+        slices=tuple(
+            LiveSlice(
+                asked=one.properties.dimensions,
+                expiration_secs=one.expiration_secs,
+                waits_for_capacity=one.wait_for_capacity or request.pool is None,  # a termination waits for its bot
+                properties_hash=one.properties_hash,
+            )
+            for one in request.task_slices
+        ),
         ping_tolerance_secs=request.bot_ping_tolerance_secs,
-        retries=state.rules.task_retries,
+        parent=parse_task_id(request.parent_run_id or "") if has_parent else None,
+        retries=0 if request.pool is None else pool.task_retries,  # nobody else can end the bot
+        is_newest_first=pool.order is Order.LIFO,
     )
-
-
-def _queued(task: LiveTask) -> TaskQueued:
-    dimensions: dict[str, list[str]] = {}
-    for key, value in task.asked:
-        dimensions.setdefault(key, []).append(value)
-    return TaskQueued(task_id=task.text_id, priority=task.priority, dimensions=dimensions)

@@ -4,10 +4,13 @@ from aio_pika.abc import AbstractQueue
 from aiormq.abc import DeliveredMessage
 
 from swarming_common.bus.packing import read_pack
+from swarming_common.bus.parked_hints import HintParking
 from swarming_common.bus.port import HintReader
 from swarming_common.bus.rabbitmq.link import Link
+from swarming_common.bus.rabbitmq.parked_message import replays_of
 from swarming_common.bus.rabbitmq.session import Session
 from swarming_common.bus.routing import check_key
+from swarming_common.hints.wire import UnreadableHint
 
 MAX_MESSAGES = 10_000
 """Packs that wait for a reader that hangs; beyond it the oldest go."""
@@ -16,9 +19,10 @@ MAX_MESSAGES = 10_000
 class RabbitMQMailbox:
     """Reads its addresses in every session."""
 
-    def __init__(self, link: Link, read: HintReader) -> None:
+    def __init__(self, link: Link, read: HintReader, parking: HintParking) -> None:
         self._link = link
         self._read = read
+        self._parking = parking
         self._addresses: set[str] = set()
         self._queue: AbstractQueue | None = None
         self._consumer_tag: str | None = None
@@ -66,7 +70,11 @@ class RabbitMQMailbox:
 
     async def _deliver(self, message: DeliveredMessage) -> None:
         if not self._is_closed:
-            read_pack(message.body, self._read)
+            read_pack(message.body, self._read, lambda hint: self._park(message, hint))
+
+    def _park(self, message: DeliveredMessage, hint: UnreadableHint) -> None:
+        address = getattr(message.delivery, "routing_key", None) or ""
+        self._parking.park(address, hint, replays_of(message.header.properties.headers))
 
     async def _bind(self, session: Session, address: str) -> None:
         if self._queue is not None and address in self._addresses:

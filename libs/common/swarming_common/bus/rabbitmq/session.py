@@ -2,17 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, HeadersType
 from aio_pika.connection import make_url
 from aiormq import spec
 from aiormq.channel import Channel as UnderlayChannel
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelNotFoundEntity, PublishError
 
-from swarming_common.bus.port import BusAway, EventMessage
+from swarming_common.bus.parked import Parked
+from swarming_common.bus.port import BusAway
+from swarming_common.bus.rabbitmq.parked_message import PARKED_QUEUE, PARKED_QUEUE_ARGUMENTS, as_properties
 
 HINTS_EXCHANGE = "swarming.hints"
 EVENTS_EXCHANGE = "swarming.events"
@@ -32,12 +35,29 @@ CLOSE_SECONDS = 3.0
 
 CLOSE_CHANNEL_SECONDS = 0.5
 
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to publish with a confirm. What goes to no exchange goes to the queue that the key names."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: spec.Basic.Properties
+    must_arrive: bool = False
+    """Whether it is an error that no queue takes it."""
+
+
 TRANSIENT = spec.Basic.Properties(delivery_mode=1, message_id="-")
 """The id saves the library from drawing a random one for each message."""
 
 # They report each failed attempt as an error, at length; the link logs it once, as `bus_away`.
 logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 logging.getLogger("aiormq.channel").setLevel(logging.CRITICAL)
+
+
+class Unread(BusAway):
+    """A message had to arrive, and no queue took it."""
 
 
 class Session:
@@ -98,26 +118,24 @@ class Session:
                     wait=number == len(packs),
                 )
 
-    async def publish(
-        self,
-        messages: Sequence[EventMessage],
-        exchange: str = EVENTS_EXCHANGE,
-        properties: spec.Basic.Properties | None = None,
-    ) -> None:
-        """Publish in order, all at once, and wait for all confirms; raises BusAway if one does not come.
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Publish in order, all at once, and wait for all confirms; raises BusAway if one does not come, and Unread
+        for a message that had to arrive and that no queue takes."""
+        if not all(await self.publish_each(messages)):
+            raise Unread
 
-        What goes to no exchange goes to the queue that the routing key names, which must exist.
-        """
+    async def publish_each(self, messages: Sequence[Outgoing]) -> list[bool]:
+        """The same, saying of each whether it arrived anywhere. Raises BusAway."""
         with translated():
             async with asyncio.timeout(CONFIRM_SECONDS):
                 answers = await asyncio.gather(
                     *(
                         self._events.basic_publish(
                             message.body,
-                            exchange=exchange,
+                            exchange=message.exchange,
                             routing_key=message.routing_key,
-                            properties=properties or _properties(message),
-                            mandatory=not exchange,
+                            properties=message.properties,
+                            mandatory=message.must_arrive,
                             wait=False,
                         )
                         for message in messages
@@ -125,8 +143,23 @@ class Session:
                     return_exceptions=True,
                 )
         for answer in answers:
-            if isinstance(answer, BaseException):
+            if isinstance(answer, BaseException) and not isinstance(answer, PublishError):
                 raise BusAway(f"not confirmed: {answer!r}") from answer
+        return [not isinstance(answer, PublishError) for answer in answers]
+
+    async def put_aside(self, parked: Sequence[Parked]) -> None:
+        """Put messages into the dead-letter queue, with confirms. Raises BusAway."""
+        try:
+            await self.publish([Outgoing("", PARKED_QUEUE, one.body, as_properties(one), True) for one in parked])
+        except Unread:
+            self.lose("somebody deleted the dead-letter queue")  # the next session makes it again
+            raise
+
+    async def try_to_put_aside(self, parked: Sequence[Parked]) -> None:
+        """The same for what may be lost, without waiting for confirms."""
+        with translated():
+            for one in parked:
+                await self._hints.basic_publish(one.body, routing_key=PARKED_QUEUE, properties=as_properties(one))
 
     async def close(self) -> None:
         """Disconnect; what was sent before arrives. Repeats safely."""
@@ -138,6 +171,15 @@ class Session:
     async def _close_channels(self) -> None:
         await asyncio.gather(*(_close(channel, CLOSE_CHANNEL_SECONDS) for channel in self._channels.values()))
 
+    @asynccontextmanager
+    async def scratch_channel(self) -> AsyncIterator[AbstractChannel]:
+        """A channel for what the broker may refuse: its end does not end the session."""
+        channel = await self._consuming.channel(publisher_confirms=False)
+        try:
+            yield channel
+        finally:
+            await _close(channel, CLOSE_CHANNEL_SECONDS)
+
     async def _prepare(self) -> None:
         self.mailbox_channel, self.mailbox_underlay = await self.open_reading_channel()
         _, self._hints = await self._open_channel(self._publishing)
@@ -148,6 +190,15 @@ class Session:
         self.events_exchange: AbstractExchange = await self.mailbox_channel.declare_exchange(
             EVENTS_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True
         )
+        await self._make_parked_queue()
+
+    async def _make_parked_queue(self) -> None:
+        try:
+            # Another release may have given it other bounds, or an operator: it does its work all the same.
+            async with self.scratch_channel() as channel:
+                await channel.declare_queue(PARKED_QUEUE, passive=True)
+        except ChannelNotFoundEntity:
+            await self.mailbox_channel.declare_queue(PARKED_QUEUE, durable=True, arguments=PARKED_QUEUE_ARGUMENTS)
 
     async def _open_channel(
         self, connection: AbstractConnection, *, confirms: bool = False
@@ -209,11 +260,10 @@ async def _underlay(channel: AbstractChannel) -> UnderlayChannel:
     return underlay
 
 
-def _properties(message: EventMessage) -> spec.Basic.Properties:
-    is_pack = message.body.startswith(b"[")
-    return spec.Basic.Properties(
-        delivery_mode=2, content_type=f"application/cloudevents{'-batch' if is_pack else ''}+json; charset=utf-8"
-    )
+def event_properties(body: bytes, headers: HeadersType | None = None) -> spec.Basic.Properties:
+    """What other systems expect of a message with events."""
+    kind = "application/cloudevents-batch+json" if body.startswith(b"[") else "application/cloudevents+json"
+    return spec.Basic.Properties(delivery_mode=2, content_type=f"{kind}; charset=utf-8", headers=headers)
 
 
 def _reason(closing: "asyncio.Future[object]") -> str:

@@ -1,17 +1,21 @@
 """A worker on RabbitMQ: it reads a durable quorum queue and acknowledges what its handler has digested."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
+import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aiormq import spec
 from aiormq.abc import ArgumentsType
+from aiormq.exceptions import AMQPChannelError
 
 from swarming_common.bus.handling import digest
-from swarming_common.bus.port import BusAway, EventMessage, EventsHandler
+from swarming_common.bus.port import BusAway, EventMessage, EventsHandler, Undigestible
 from swarming_common.bus.rabbitmq.link import Link
-from swarming_common.bus.rabbitmq.session import Session, translated
+from swarming_common.bus.rabbitmq.parked_message import as_event_message
+from swarming_common.bus.rabbitmq.session import EVENTS_EXCHANGE, Session, translated
+
+log = structlog.get_logger(__name__)
 
 MAX_UNACKNOWLEDGED = 100
 """How much the broker sends ahead, and so the largest batch; small enough to share a backlog among workers."""
@@ -22,34 +26,49 @@ QUORUM: ArgumentsType = {
     "x-delivery-limit": 1_000_000,
 }
 
-MAX_REASON_CHARACTERS = 1000
-"""Headers must fit into one frame."""
+REFUSED_RETRY_SECONDS = 10.0
+"""What the broker refuses (a queue that is there with other arguments, say) waits for an operator."""
+
+Park = Callable[[str, Sequence[Undigestible]], Awaitable[None]]
+"""`Bus.park`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done with a queue's messages; one batch at a time, also while one session follows another."""
+
+    queue: str
+    handle: EventsHandler
+    park: Park
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class RabbitMQSubscription:
-    """Reads its queue in every session; one batch at a time, also while one session follows another."""
+    """Reads its queue in every session. A queue that the broker refuses is tried again and keeps nobody else up."""
 
-    def __init__(self, link: Link, queue: str, patterns: Sequence[str], handle: EventsHandler) -> None:
+    def __init__(self, link: Link, queue: str, patterns: Sequence[str], handle: EventsHandler, park: Park) -> None:
         self._link = link
-        self._queue = queue
         self._patterns = tuple(patterns)
-        self._handle = handle
-        self._turn = asyncio.Lock()
+        self._work = _Work(queue, handle, park)
+        self._retrying: asyncio.Task[None] | None = None
         self._reading: _Reading | None = None
         self._readings: set[_Reading] = set()
         self._is_closed = False
 
     async def attach(self, session: Session) -> None:
-        """Make the queue, its bindings and the queue for what is parked, and read."""
-        if self._is_closed:
+        """Make the queue and its bindings, and read."""
+        if self._is_closed or self._reading is not None:
+            return
+        try:
+            await self._make_queue(session)
+        except AMQPChannelError as error:
+            log.error("subscription_refused", queue=self._work.queue, reason=str(error))
+            self._retrying = asyncio.create_task(self._attach_later(), name=f"retry of {self._work.queue}")
             return
         channel, _ = await session.open_reading_channel()
         await channel.set_qos(prefetch_count=MAX_UNACKNOWLEDGED)
-        await channel.declare_queue(parked_queue(self._queue), durable=True, arguments=QUORUM)
-        queue = await channel.declare_queue(self._queue, durable=True, arguments=QUORUM)
-        for pattern in self._patterns:
-            await queue.bind(session.events_exchange, pattern)
-        reading = self._reading = _Reading(session, channel, self._queue, self._handle, self._turn)
+        queue = await channel.get_queue(self._work.queue, ensure=False)
+        reading = self._reading = _Reading(session, channel, self._work)
         self._readings.add(reading)
         reading.ended.add_done_callback(lambda _: self._readings.discard(reading))
         reading.consumer_tag = await queue.consume(reading.take)
@@ -64,6 +83,8 @@ class RabbitMQSubscription:
         """Begin no further batch, and wait for the one in hand."""
         self._is_closed = True
         self.detach()
+        if self._retrying is not None:
+            self._retrying.cancel()
         if self._readings:
             await asyncio.wait([reading.ended for reading in self._readings])
 
@@ -77,6 +98,16 @@ class RabbitMQSubscription:
         if reading is not None:
             await self._link.change(reading.close)
 
+    async def _make_queue(self, session: Session) -> None:
+        async with session.scratch_channel() as channel:
+            queue = await channel.declare_queue(self._work.queue, durable=True, arguments=QUORUM)
+            for pattern in self._patterns:
+                await queue.bind(EVENTS_EXCHANGE, pattern)
+
+    async def _attach_later(self) -> None:
+        await asyncio.sleep(REFUSED_RETRY_SECONDS)
+        await self._link.change(self.attach)
+
     async def _cancel(self, session: Session) -> None:
         if self._reading is not None:
             await self._reading.cancel()
@@ -85,19 +116,15 @@ class RabbitMQSubscription:
 class _Reading:
     """The worker within one session."""
 
-    def __init__(
-        self, session: Session, channel: AbstractChannel, queue: str, handle: EventsHandler, turn: asyncio.Lock
-    ) -> None:
+    def __init__(self, session: Session, channel: AbstractChannel, work: _Work) -> None:
         self._session = session
         self._channel = channel
-        self._queue = queue
-        self._handle = handle
-        self._turn = turn
+        self._work = work
         self._arrived: list[AbstractIncomingMessage] = []
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         self.consumer_tag = ""
-        self.ended = asyncio.create_task(self._run(), name=f"worker of {queue}")
+        self.ended = asyncio.create_task(self._run(), name=f"worker of {work.queue}")
 
     async def take(self, message: AbstractIncomingMessage) -> None:
         """Keep a message for the next batch."""
@@ -123,7 +150,7 @@ class _Reading:
     async def _run(self) -> None:
         while True:
             await self._changed.wait()
-            async with self._turn:
+            async with self._work.turn:
                 if self._stopping.is_set():
                     return
                 self._changed.clear()
@@ -131,13 +158,17 @@ class _Reading:
                 await self._digest(batch)
 
     async def _digest(self, batch: Sequence[AbstractIncomingMessage]) -> None:
-        messages = [EventMessage(message.routing_key or "", message.body) for message in batch]
-        undone = await digest(messages, self._handle, self._park, queue=self._queue, give_up=self._stopping)
+        work = self._work
+        messages = [as_event_message(delivery, work.queue) for delivery in batch]
+        undone = await digest(messages, work.handle, self._set_aside, queue=work.queue, give_up=self._stopping)
         try:
             with translated():
                 await self._acknowledge(batch, messages, {id(message) for message in undone})
         except BusAway:
             pass  # the channel is gone: all of it comes again, and handlers expect that
+
+    async def _set_aside(self, error: Undigestible) -> None:
+        await self._work.park(self._work.queue, [error])
 
     async def _acknowledge(
         self, batch: Sequence[AbstractIncomingMessage], messages: Sequence[EventMessage], undone: set[int]
@@ -148,24 +179,3 @@ class _Reading:
         for delivery, message in zip(batch, messages, strict=True):
             if id(message) not in undone:
                 await delivery.ack()
-
-    async def _park(self, message: EventMessage, reason: str) -> None:
-        # The host's clock: an operator reads it, nothing is decided by it.
-        now = datetime.now(UTC)
-        properties = spec.Basic.Properties(
-            delivery_mode=2,
-            content_type="application/json",
-            timestamp=now,
-            headers={
-                "reason": reason[:MAX_REASON_CHARACTERS],
-                "routing_key": message.routing_key,
-                "parked_at": now.isoformat(),
-            },
-        )
-        parked = EventMessage(parked_queue(self._queue), message.body)
-        await self._session.publish([parked], exchange="", properties=properties)
-
-
-def parked_queue(queue: str) -> str:
-    """Where a queue's undigestible messages are."""
-    return f"{queue}.parked"

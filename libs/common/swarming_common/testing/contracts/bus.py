@@ -327,6 +327,7 @@ class Worker:
         self.together = together
         self.errors: list[Exception] = []
         self.undigestible: set[bytes] = set()
+        self.poison: set[bytes] = set()
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
@@ -337,7 +338,9 @@ class Worker:
             raise self.errors.pop(0)
         for message in messages:
             if message.body in self.undigestible:
-                raise Undigestible(message, "no event")
+                raise Undigestible(message, "no event", "no kind of event")
+            if message.body in self.poison:
+                raise RuntimeError("poison")
         for message in messages:
             self.handled(message)
             if self.together is not None:

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, func, select
 
 from swarming_common.database.dialects import insert
 from swarming_common.database.feed import Feed
-from swarming_common.database.group_commit import GroupCommit
-from swarming_common.database.port import Database
+from swarming_common.database.group_commit import GroupCommit, HotGroupCommit
+from swarming_common.database.port import Database, HotBatch
 from swarming_common.database.tables import command
 from swarming_common.errors import DataRejected
 
@@ -34,6 +34,21 @@ def a_command(command_id: str, shard: int = 3, **arguments: object) -> dict[str,
 def add(connection: Connection, *command_ids: str, shard: int = 3) -> None:
     """Write commands; one that is there already is refused."""
     connection.execute(command.insert(), [a_command(one, shard) for one in command_ids])
+
+
+def adding(*command_ids: str) -> HotBatch[Sequence[str]]:
+    """A hot batch that adds commands and calls back each one's id."""
+
+    def portable(connection: Connection) -> Sequence[str]:
+        add(connection, *command_ids)
+        return [f"{one}!" for one in command_ids]
+
+    statement = """
+        INSERT INTO command (command_id, shard, kind, arguments, given_by, created_ts)
+        SELECT id, 3, 'cancel', '{}', 'user:a@b', now() FROM unnest(CAST($1 AS text[])) AS id
+        RETURNING command_id || '!' AS echo
+        """
+    return HotBatch(portable, statement, lambda: (list(command_ids),), lambda rows: [row["echo"] for row in rows])
 
 
 def known(connection: Connection) -> set[str]:
@@ -88,6 +103,14 @@ class DatabaseContract:
         assert now.utcoffset() == timedelta(0)
         assert abs(now - datetime.now(UTC)) < timedelta(minutes=5)
 
+    async def test_a_hot_batch_is_written_whole_or_not_at_all(self, database: Database) -> None:
+        assert await database.write_hot(adding("a", "b")) == ["a!", "b!"]
+
+        with pytest.raises(DataRejected):
+            await database.write_hot(adding("c", "a"))
+
+        assert await database.read(known) == {"a", "b"}
+
     async def test_a_writer_holds_its_locks_and_writes(self, database: Database) -> None:
         writer = await database.open_writer("contract")
 
@@ -95,7 +118,7 @@ class DatabaseContract:
         assert await writer.try_lock(5)
         await writer.beat()
         await writer.write(lambda c: add(c, "in a transaction"))
-        await writer.write(lambda c: add(c, "alone"), one_statement=True)
+        await writer.write_hot(adding("alone"))
         await writer.unlock(5)
 
         assert await database.read(known) == {"in a transaction", "alone"}
@@ -117,6 +140,16 @@ class GroupCommitContract:
     async def test_only_the_guilty_one_fails(self, database: Database) -> None:
         await database.write(lambda c: add(c, "taken"))
         group: GroupCommit[str, str] = GroupCommit(database, _write_and_echo, name="contract")
+
+        outcomes = await asyncio.gather(*(group.submit(one) for one in ("a", "taken", "b")), return_exceptions=True)
+
+        assert [outcomes[0], outcomes[2]] == ["a!", "b!"]
+        assert isinstance(outcomes[1], DataRejected)
+        assert await database.read(known) == {"taken", "a", "b"}
+
+    async def test_of_hot_items_too_only_the_guilty_one_fails(self, database: Database) -> None:
+        await database.write(lambda c: add(c, "taken"))
+        group: GroupCommit[str, str] = HotGroupCommit(database, lambda items: adding(*items), name="contract")
 
         outcomes = await asyncio.gather(*(group.submit(one) for one in ("a", "taken", "b")), return_exceptions=True)
 

@@ -1,0 +1,65 @@
+"""Queues that ask for a bot's id. There may be one for each bot, so they are found by that id, and go when they are
+empty."""
+
+from collections.abc import Iterator
+
+from swarming_common.model.dimensions import Requirements, alternatives, matches
+from swarming_scheduler.engine.bots import BotClass
+from swarming_scheduler.engine.lineup import NUMBER_BITS
+from swarming_scheduler.engine.queues import Entries, TaskQueue
+
+PINNED_FROM = 1 << (NUMBER_BITS - 1)
+"""These queues have their numbers from here on."""
+
+
+class Pinned:
+    """The queues that ask for an id."""
+
+    def __init__(self, entries: Entries) -> None:
+        self._entries = entries
+        self._by_asked: dict[Requirements, TaskQueue] = {}
+        self._by_number: dict[int, TaskQueue] = {}
+        self._by_id: dict[str, list[TaskQueue]] = {}
+        self._free_numbers: list[int] = []
+
+    def __contains__(self, bot_id: str) -> bool:
+        """Whether tasks ask for this bot."""
+        return bot_id in self._by_id
+
+    def queue_for(self, asked: Requirements) -> TaskQueue:
+        """The queue of tasks that ask for this; a new one if need be."""
+        queue = self._by_asked.get(asked)
+        if queue is None:
+            number = self._free_numbers.pop() if self._free_numbers else PINNED_FROM + len(self._by_number)
+            queue = self._by_asked[asked] = self._by_number[number] = TaskQueue(asked, number, self._entries)
+            for bot_id in asked_ids(asked):
+                self._by_id.setdefault(bot_id, []).append(queue)
+        return queue
+
+    def at(self, number: int) -> TaskQueue:
+        """The queue with this number."""
+        return self._by_number[number]
+
+    def queues_of(self, bot_id: str, bots: BotClass) -> Iterator[TaskQueue]:
+        """The queues that this bot of a class can serve."""
+        return (queue for queue in self._by_id.get(bot_id, ()) if can_serve(bot_id, bots, queue.asked))
+
+    def drop(self, queue: TaskQueue) -> None:
+        """Forget a queue without tasks."""
+        del self._by_asked[queue.asked], self._by_number[queue.number]
+        self._free_numbers.append(queue.number)
+        for bot_id in asked_ids(queue.asked):
+            queues = self._by_id[bot_id]
+            queues.remove(queue)
+            if not queues:
+                del self._by_id[bot_id]
+
+
+def asked_ids(asked: Requirements) -> tuple[str, ...]:
+    """The ids of which one is asked for; none when any bot may do."""
+    return next((tuple(dict.fromkeys(alternatives(value))) for key, value in asked if key == "id"), ())
+
+
+def can_serve(bot_id: str, bots: BotClass, asked: Requirements) -> bool:
+    """Whether this bot of a class has what is asked for."""
+    return matches(asked, {**bots.dimensions, "id": (bot_id,)})
