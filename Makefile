@@ -11,7 +11,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
                 $(foreach package,$(PACKAGES),--no-emit-package swarming-$(notdir $(package)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check types unit format lint imports versions test bench bench-latency bench-failover fmt lock clean
+.PHONY: help setup demo serve check types unit format lint imports versions test bench bench-engine bench-latency bench-failover fmt lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do \
@@ -51,7 +51,10 @@ test: $(SETUP) ## run all tests, those on real PostgreSQL, RabbitMQ and Redis to
 	$(BIN)/python -m tests.servers
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests
 
-bench: bench-latency bench-failover ## run all benchmarks
+bench: bench-engine bench-latency bench-failover ## run all benchmarks
+
+bench-engine: $(SETUP) ## measure the matching engine's speed and memory with up to a million pending tasks
+	$(BIN)/python -m tests.benchmarks.engine
 
 bench-latency: $(SETUP) ## measure submit to process start over 200 tasks, embedded and distributed
 	$(BIN)/python -m tests.benchmarks.latency

@@ -18,6 +18,7 @@ def swarming(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "embedded":
         with Standalone(tmp_path_factory.mktemp("embedded")) as embedded:
             embedded.start_bots(BOTS)
+            embedded.wait_for_bots(BOTS)
             yield embedded
     else:
         yield request.getfixturevalue("cluster")
@@ -28,6 +29,7 @@ def cluster(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The distributed form: two frontends, two schedulers, two gateways, one stats, a proxy, and ten bots."""
     with a_cluster(servers, tmp_path_factory) as running:
         running.start_bots(BOTS)
+        running.wait_for_bots(BOTS)
         yield running
 
 

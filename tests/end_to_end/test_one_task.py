@@ -58,7 +58,9 @@ def test_ctrl_c_kills_the_task(swarming: Deployment):
 
 def test_a_pending_task_can_be_canceled(swarming: Deployment):
     client = swarming.client()
-    task_id = client.new_task(NewTask(command=["true"], dimensions=[("no_bot", "has_this")])).task_id
+    task_id = client.new_task(
+        NewTask(command=["true"], dimensions=[("no_bot", "has_this")], wait_for_capacity=True)
+    ).task_id
 
     reply = client.cancel(task_id)
 
@@ -86,7 +88,9 @@ def test_a_task_that_takes_too_long_is_stopped(swarming: Deployment, limit):
 
 
 def test_a_task_that_no_bot_takes_expires(swarming: Deployment):
-    answer = swarming.run_command("run", "-d", "no_bot=has_this", "--expiration", "1", "--", "true")
+    answer = swarming.run_command(
+        "run", "-d", "no_bot=has_this", "--wait-for-capacity", "--expiration", "1", "--", "true"
+    )
 
     assert answer.returncode == 1
     assert "expired" in answer.stderr

@@ -61,7 +61,7 @@ class Stream:
     def _submit(self) -> None:
         while not self._stopping.is_set():
             label = f"task-{next(self._numbers)}"
-            task = NewTask(command=self._journal.command(label, TASK_SECONDS), name=label)
+            task = NewTask(command=self._journal.command(label, TASK_SECONDS), name=label, wait_for_capacity=True)
             self.submitted[self._client.new_task(task).task_id] = label
             self._stopping.wait(PAUSE_SECONDS)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
 import aio_pika
 import pytest
@@ -59,7 +60,7 @@ async def test_queues_are_durable_and_replicated(bus: RabbitMQBus, rabbitmq_url:
     async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
         # The broker refuses another way of declaring what is there.
         await channel.declare_queue("stats", durable=True, arguments=QUORUM)
-        bounds = {
+        bounds: dict[str, Any] = {
             "x-max-length": MAX_PARKED_MESSAGES,
             "x-max-length-bytes": MAX_PARKED_BYTES,
             "x-overflow": "drop-head",

@@ -15,6 +15,8 @@ from swarming_bot.stop import Stop
 log = logging.getLogger(__name__)
 
 READ_TIMEOUT_SECONDS = 60.0  # no reply may be held longer (bot-api.md section 1)
+LEAST_TIMEOUT_SECONDS = 2.0
+LOOK_AGAIN_SECONDS = 0.2  # whether a call that waits for its next attempt is still wanted
 CALL_PATIENCE_SECONDS = 240.0  # of a call that nothing else limits
 STOP_PATIENCE_SECONDS = 5.0  # whoever stops a machine does not wait minutes for a server that is away
 
@@ -34,11 +36,16 @@ class Calls:
         payload: Mapping[str, Any],
         meanwhile: Optional[Callable[[], None]] = None,
         ends_on_stop: bool = False,
+        timeout: float = READ_TIMEOUT_SECONDS,
     ) -> Json:
-        """Call once. Raises ServerAway (try again later) or Refused (do not)."""
+        """Call once. Raises ServerAway (try again later) or Refused (do not).
+
+        timeout: seconds without a byte of the answer.
+        """
         body = json.dumps(payload, separators=(",", ":")).encode()
         give_up = (lambda: self._stop.requested) if ends_on_stop else None
-        timeout = STOP_PATIENCE_SECONDS if self._stop.requested else READ_TIMEOUT_SECONDS
+        if self._stop.requested:
+            timeout = min(timeout, STOP_PATIENCE_SECONDS)
         try:
             response = self._connection.post(path, body, timeout, meanwhile, give_up)
         except OSError as error:
@@ -51,22 +58,28 @@ class Calls:
         payload: Mapping[str, Any],
         patience: float = CALL_PATIENCE_SECONDS,
         meanwhile: Optional[Callable[[], None]] = None,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> Json:
         """Call until the server answers, for `patience` seconds and at least once.
 
+        goes_on: asked between attempts; a no ends the patience.
         Raises ServerAway when the patience is over, Refused when the answer is no.
         """
         begun = time.monotonic()
         attempt = 0
         while True:
             try:
-                return self.once(path, payload, meanwhile)
+                # An attempt does not outlast the patience: after it, a run may be somebody else's.
+                left = max(begun + patience - time.monotonic(), LEAST_TIMEOUT_SECONDS)
+                return self.once(path, payload, meanwhile, timeout=min(left, READ_TIMEOUT_SECONDS))
             except ServerAway as error:
                 delay = call_delay(attempt)
                 if time.monotonic() + delay > self._deadline(begun, patience):
                     raise
                 log.debug("call_failed path=%s attempt=%d error=%s", path, attempt, error)
-                self._pause(delay)
+                self._pause(delay, goes_on)
+                if not goes_on():
+                    raise
             attempt += 1
             meanwhile = None
 
@@ -75,11 +88,14 @@ class Calls:
             return begun + patience
         return min(begun + patience, max(begun, self._stop.since) + STOP_PATIENCE_SECONDS)
 
-    def _pause(self, delay: float) -> None:
+    def _pause(self, delay: float, goes_on: Callable[[], bool]) -> None:
         if self._stop.requested:
             time.sleep(delay)
-        else:
-            self._stop.wait(delay)
+            return
+        until = time.monotonic() + delay
+        while goes_on() and time.monotonic() < until:
+            if self._stop.wait(min(LOOK_AGAIN_SECONDS, until - time.monotonic())):
+                return
 
 
 def _read(path: str, response: Response) -> Json:
@@ -87,9 +103,10 @@ def _read(path: str, response: Response) -> Json:
     status = response.status
     is_json = response.headers.get("content-type", "").lower().startswith("application/json")
     if status in (408, 429) or status >= 500 or (status == 404 and not is_json):
-        raise ServerAway(f"{path}: HTTP {status}")
+        raise ServerAway(f"{path}: HTTP {status}", status)
     if status != 200:
-        raise Refused(f"{path}: HTTP {status}: {response.body[:500].decode('utf-8', 'replace')}")
+        message = f"{path}: HTTP {status}: {response.body[:500].decode('utf-8', 'replace')}"
+        raise Refused(message, _reason(response.body))
     try:
         answer = json.loads(response.body)
     except ValueError as error:
@@ -97,3 +114,11 @@ def _read(path: str, response: Response) -> Json:
     if not isinstance(answer, dict):
         raise ServerAway(f"{path}: the answer is not a JSON object")
     return answer
+
+
+def _reason(body: bytes) -> str:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return ""
+    return str(answer.get("error") or "") if isinstance(answer, dict) else ""

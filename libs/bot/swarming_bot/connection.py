@@ -44,6 +44,7 @@ class Connection:
         self._tls: Optional[ssl.SSLContext] = None
         self._is_interruptible = False
         self._response_began = False
+        self.more_headers: Callable[[], str] = lambda: ""  # lines, each with its end; asked for each request
 
     def post(
         self,
@@ -108,7 +109,7 @@ class Connection:
             raise ConnectionAbortedError("interrupted before the request was sent")
         current.settimeout(read_timeout)
         head = (
-            f"POST {self._base_path}{path} HTTP/1.1\r\n{self._fixed_headers}"
+            f"POST {self._base_path}{path} HTTP/1.1\r\n{self._fixed_headers}{self.more_headers()}"
             f"Content-Type: application/json; charset=UTF-8\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         current.sendall(head.encode("latin-1", "replace") + body)

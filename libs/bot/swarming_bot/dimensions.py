@@ -7,7 +7,9 @@ import platform
 import re
 import socket
 import sys
-from typing import Dict, Iterable, List, Mapping
+from typing import Any, Dict, Iterable, List, Mapping
+
+from swarming_bot.hardware import container_kind, gpu_values, memory_bytes, memory_steps
 
 DEFAULT_POOL = "default"
 KEY_PATTERN = re.compile(r"[a-zA-Z\-_.][0-9a-zA-Z\-_.]{0,63}\Z")
@@ -22,13 +24,26 @@ def short_host_name() -> str:
 
 
 def machine_dimensions() -> Dimensions:
-    """What every bot says of its machine: os, cpu, cores and python."""
-    return {
+    """What every bot says of its machine. What cannot be found out is left out."""
+    container = container_kind()
+    found = {
         "os": os_values(),
         "cpu": cpu_values(platform.machine(), sys.maxsize > 2**32),
         "cores": [str(os.cpu_count() or 1)],
+        "gpu": gpu_values(),
+        "inside_docker": ["0"] if container is None else ["1", container],
+        "kernel": kernel_values(platform.release()),
+        "memory": memory_steps(memory_bytes()),
         "python": [f"{sys.version_info[0]}", f"{sys.version_info[0]}.{sys.version_info[1]}"],
     }
+    return {key: values for key, values in found.items() if values}
+
+
+def kernel_values(release: str) -> List[str]:
+    """From the general to the exact: 6, 6.1, 6.1.0-18-amd64."""
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    values = [numbers.group(1), numbers.group(0)] if numbers else []
+    return [*values, release] if release and release not in values else values
 
 
 def os_values() -> List[str]:
@@ -84,6 +99,24 @@ def parse_dimensions(arguments: Iterable[str]) -> Dimensions:
 def bot_dimensions(bot_id: str, given: Mapping[str, List[str]], machine: Mapping[str, List[str]]) -> Dimensions:
     """All dimensions of one bot. A given key replaces what the machine says of itself."""
     return {"pool": [DEFAULT_POOL], **machine, **given, "id": [bot_id]}
+
+
+def checked_dimensions(raw: Any) -> Dimensions:
+    """What a hook says the dimensions are; ValueError says what is wrong. A key without values takes one away."""
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected a dict of lists of strings, got {raw!r}")
+    checked: Dimensions = {}
+    for key, values in raw.items():
+        if isinstance(values, str) or not isinstance(values, (list, tuple, set, frozenset, type(None))):
+            raise ValueError(f"dimension {key!r}: expected a list of strings, got {values!r}")
+        texts = sorted(values) if isinstance(values, (set, frozenset)) else list(values or ())
+        for value in texts:
+            if not isinstance(key, str) or not isinstance(value, str):
+                raise ValueError(f"dimension {key!r}: expected strings, got {value!r}")
+            if key != "id":  # the bot's own, whatever the hook says
+                _check(f"{key}={value}", key, value)
+        checked[key] = list(dict.fromkeys(texts))
+    return checked
 
 
 def _check(argument: str, key: str, value: str) -> None:

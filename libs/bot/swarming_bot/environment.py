@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
+from swarming_bot.errors import TaskAtFault
 from swarming_bot.manifest import Manifest
-from swarming_bot.work_folder import remove_tree
+from swarming_bot.removal import remove_tree
 
 OUTPUT_FOLDER_TOKEN = "${ISOLATED_OUTDIR}"
 
@@ -23,12 +25,27 @@ class Environment:
     variables: Dict[str, str]
 
 
-def prepare_environment(manifest: Manifest, folder: str, server_url: str, bot_id: str) -> Environment:
+def task_folder_of(folder: str) -> str:
+    """The task's own folder within its run's."""
+    return os.path.join(folder, "task")
+
+
+def prepare_environment(
+    manifest: Manifest,
+    folder: str,
+    server_url: str,
+    bot_id: str,
+    base: Optional[Mapping[str, str]] = None,
+    fill: Callable[[str], None] = lambda task_folder: None,
+) -> Environment:
     """Build the run's folder anew, and say what to start in it.
 
     folder/task is the task's own folder, folder/tmp its TMPDIR.
+    base: the variables that the task's own are added to, those of this process if not given.
+    fill: puts things into the task's folder. What it raises is passed on.
+    Raises TaskAtFault when what was put there leaves no room for relative_cwd.
     """
-    task_folder = os.path.join(folder, "task")
+    task_folder = task_folder_of(folder)
     tmp_folder = os.path.join(folder, "tmp")
     cwd = os.path.join(task_folder, manifest.relative_cwd) if manifest.relative_cwd else task_folder
     try:
@@ -36,12 +53,17 @@ def prepare_environment(manifest: Manifest, folder: str, server_url: str, bot_id
     except (FileExistsError, FileNotFoundError):  # a removal that failed; a folder above that was removed
         remove_tree(folder)
         os.makedirs(folder)
-    os.makedirs(cwd)
+    os.mkdir(task_folder)
     os.mkdir(tmp_folder)
+    fill(task_folder)
+    try:
+        os.makedirs(cwd, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise TaskAtFault(f"relative_cwd {manifest.relative_cwd!r}: a file is in its place") from error
 
     context_path = os.path.join(folder, "luci_context.json")
     _write_luci_context(manifest, context_path)
-    variables = _variables(manifest, task_folder)
+    variables = _variables(manifest, task_folder, os.environ if base is None else base)
     variables.update(
         SWARMING_TASK_ID=manifest.run_id,
         SWARMING_SERVER=server_url,
@@ -49,12 +71,27 @@ def prepare_environment(manifest: Manifest, folder: str, server_url: str, bot_id
         SWARMING_HEADLESS="1",
         LUCI_CONTEXT=context_path,
         TMPDIR=tmp_folder,
+        TEMP=tmp_folder,  # programs that look there first would leave things behind
+        TMP=tmp_folder,
+        CIPD_ARCHITECTURE=cipd_architecture(platform.machine()),
     )
     return Environment(_command(manifest, folder), cwd, variables)
 
 
-def _variables(manifest: Manifest, task_folder: str) -> Dict[str, str]:
-    variables = dict(os.environ)
+def cipd_architecture(machine: str) -> str:
+    """What CIPD calls a processor: amd64, 386, arm64, armv6l."""
+    machine = machine.lower()
+    if machine in ("x86_64", "amd64"):
+        return "amd64"
+    if machine in ("i386", "i486", "i586", "i686", "x86"):
+        return "386"
+    if machine in ("aarch64", "arm64"):
+        return "arm64"
+    return "armv6l" if machine.startswith("arm") else machine
+
+
+def _variables(manifest: Manifest, task_folder: str, base: Mapping[str, str]) -> Dict[str, str]:
+    variables = dict(base)
     for name, value in manifest.env.items():
         if value:
             variables[name] = value

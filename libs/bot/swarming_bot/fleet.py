@@ -52,6 +52,11 @@ class Fleet:
         """Whether any bot has not ended; already right when `on_end` is called."""
         return self._alive > 0
 
+    @property
+    def is_updating(self) -> bool:
+        """Whether a bot ended so that other code can take its place."""
+        return any(bot.is_updating for bot in self._bots)
+
     def join(self, timeout: Optional[float] = None) -> bool:
         """Wait for all bots to end, at most so many seconds if given; say whether they have."""
         deadline = None if timeout is None else time.monotonic() + timeout

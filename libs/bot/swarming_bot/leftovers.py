@@ -14,12 +14,11 @@ import logging
 import os
 import signal
 import subprocess
-import sys
-from typing import Iterator, List, Optional
+from typing import Iterator, Optional
+
+from swarming_bot.process_tree import IS_LINUX, stat_fields
 
 log = logging.getLogger(__name__)
-
-_IS_LINUX = sys.platform == "linux"
 
 
 def write(path: str, pid: int, run_id: str) -> None:
@@ -50,8 +49,8 @@ def end(path: str) -> None:
 
 def process_start(pid: int) -> Optional[str]:
     """When a process began, in words that differ for another process of the same id; None if it is gone."""
-    if _IS_LINUX:
-        fields = _stat_fields(pid)
+    if IS_LINUX:
+        fields = stat_fields(pid)
         return fields[19] if len(fields) > 19 else None
     # macOS, untested so far. Not on the way to a process start: the note is written after it.
     found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], stdout=subprocess.PIPE, check=False)
@@ -67,11 +66,11 @@ def _is_still_ours(pid: int, began: Optional[str], run_id: str) -> bool:
 
 def _members(group: int) -> Iterator[int]:
     """The processes of a group, on Linux; elsewhere none, so that nothing is killed on a guess."""
-    if not _IS_LINUX:
+    if not IS_LINUX:
         return
     for name in os.listdir("/proc"):
         if name.isdigit():
-            fields = _stat_fields(int(name))
+            fields = stat_fields(int(name))
             if len(fields) > 2 and fields[2] == str(group):
                 yield int(name)
 
@@ -82,12 +81,3 @@ def _carries(pid: int, run_id: str) -> bool:
             return f"SWARMING_TASK_ID={run_id}".encode() in file.read().split(b"\0")
     except OSError:
         return False
-
-
-def _stat_fields(pid: int) -> List[str]:
-    """/proc/<pid>/stat from the third field on: the second, the name, may hold spaces and brackets."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()
-    except OSError:
-        return []

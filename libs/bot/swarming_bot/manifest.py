@@ -8,12 +8,32 @@ import os.path
 import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
+from urllib.parse import urldefrag, urlsplit
 
 from swarming_bot.errors import BadManifest
 
 # What a server uses unless a task says otherwise. The manifest of today does not carry it.
 DEFAULT_PING_TOLERANCE_SECONDS = 1200.0
 RUN_ID_PATTERN = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_\-]*\Z")  # it names a folder and a URL
+DIGEST_PATTERN = re.compile(r"sha256=([0-9a-fA-F]{64})\Z")
+
+
+@dataclass(frozen=True)
+class CacheWish:
+    """A named cache that a run wants to find at a path of its folder."""
+
+    name: str
+    path: str
+    expected_bytes: int  # the server's guess, 0 for none
+
+
+@dataclass(frozen=True)
+class Input:
+    """A zip to fetch and unpack into the task's folder."""
+
+    url: str  # without its fragment
+    name: str  # what people call it
+    sha256: Optional[str]  # lower-case hex
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,9 @@ class Manifest:
     secret_bytes: Optional[str]  # base64
     realm: Optional[str]
     bot_dimensions: Dict[str, List[str]]
+    dimensions: Dict[str, List[str]]  # what the task asked for
+    caches: List[CacheWish]
+    inputs: List[Input]
 
     @property
     def task_id(self) -> str:
@@ -49,6 +72,9 @@ def run_id_of(raw: Any) -> str:
 
 def parse_manifest(raw: Dict[str, Any]) -> Manifest:
     """Check what the server sent; BadManifest names the field and what was expected."""
+    for field in ("cas_input_root", "cipd_input"):
+        if raw.get(field):  # to run a task without what it asks for would only look like its own failure
+            raise BadManifest(f"{field}: this bot fetches nothing but `data`")
     return Manifest(
         run_id=run_id_of(raw),
         command=_texts(raw.get("command"), "command"),
@@ -62,6 +88,9 @@ def parse_manifest(raw: Dict[str, Any]) -> Manifest:
         secret_bytes=_secret(raw.get("secret_bytes")),
         realm=(raw.get("realm") or {}).get("name"),
         bot_dimensions=raw.get("bot_dimensions") or {},
+        dimensions=raw.get("dimensions") or {},
+        caches=_caches(raw.get("caches")),
+        inputs=_inputs(raw.get("data")),
     )
 
 
@@ -94,6 +123,53 @@ def _env_prefixes(value: Any) -> Dict[str, List[str]]:
         name: [_inner_path(path, "env_prefixes") for path in _texts(paths, "env_prefixes")]
         for name, paths in prefixes.items()
     }
+
+
+def _caches(value: Any) -> List[CacheWish]:
+    caches = value or []
+    if not isinstance(caches, list) or not all(isinstance(one, dict) for one in caches):
+        raise BadManifest("caches: expected a list of objects")
+    wishes = [_cache(one) for one in caches]
+    for number, one in enumerate(wishes):
+        for other in wishes[:number]:
+            if one.name == other.name or _overlap(one.path, other.path):
+                raise BadManifest(f"caches: expected different names and separate paths, got {other} and {one}")
+    return wishes
+
+
+def _cache(raw: Dict[str, Any]) -> CacheWish:
+    name = raw.get("name")
+    if not isinstance(name, str) or not name:
+        raise BadManifest(f"caches: expected a name, got {name!r}")
+    path = _inner_path(raw.get("path"), "caches")
+    if not path:
+        raise BadManifest(f"caches: expected a path below the task's folder, got {raw.get('path')!r}")
+    hint = str(raw.get("hint") or "0")  # a text, in the protocol
+    return CacheWish(name, path, int(hint) if hint.isdigit() else 0)
+
+
+def _overlap(one: str, other: str) -> bool:
+    return os.path.commonpath([one, other]) in (one, other)
+
+
+def _inputs(value: Any) -> List[Input]:
+    pairs = value or []
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+        for pair in pairs
+    ):
+        raise BadManifest("data: expected a list of [url, file]")
+    return [_input(url, name) for url, name in pairs]
+
+
+def _input(url: str, name: str) -> Input:
+    plain, fragment = urldefrag(url)
+    if urlsplit(plain).scheme not in ("http", "https"):
+        raise BadManifest(f"data: expected an http or https URL, got {url!r}")
+    digest = DIGEST_PATTERN.match(fragment)
+    if fragment and digest is None:
+        raise BadManifest(f"data: expected #sha256=<64 hex digits> or no fragment, got {url!r}")
+    return Input(plain, name, digest.group(1).lower() if digest else None)
 
 
 def _inner_path(value: Any, field: str) -> str:

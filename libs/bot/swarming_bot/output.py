@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 import tempfile
 import threading
-from typing import Tuple
+from typing import BinaryIO, Tuple
+
+log = logging.getLogger(__name__)
 
 LARGEST_CHUNK_BYTES = 250_000  # raw bytes in one update (bot-api.md section 6)
 MEMORY_BYTES = 4 * 1024 * 1024  # beyond this the output waits in a file: 50 bots share one process
-# Beyond this the process waits for the server, as it would for a slow terminal, rather than fill the disk.
-DISK_BYTES = 512 * 1024 * 1024
+# A server keeps no more than this of a run. What comes after it is read, so that the process goes on, and dropped.
+MOST_BYTES = 100 * 1024 * 1024
 
 
 class Output:
     """Keeps bytes until they are acknowledged, by their offset in the run's whole output.
 
     One thread appends while another sends. Chunks are contiguous; an unacknowledged one is handed out again.
+    However long the server is away, at most MOST_BYTES wait on the disk.
     """
 
     def __init__(self, folder: str) -> None:
@@ -31,12 +36,22 @@ class Output:
         return self._end - self._acknowledged
 
     @property
-    def has_room(self) -> bool:
-        """Whether more should be read from the process now."""
-        return self._end - self._kept_start < DISK_BYTES
+    def unsent_start(self) -> int:
+        """The offset of the oldest byte not acknowledged yet."""
+        return self._acknowledged
+
+    def copy_unsent(self, file: BinaryIO) -> None:
+        """Write all bytes not acknowledged yet to a file."""
+        with self._lock:
+            self._kept.seek(self._acknowledged - self._kept_start)
+            shutil.copyfileobj(self._kept, file, MEMORY_BYTES)
 
     def append(self, data: bytes) -> None:
         with self._lock:
+            if len(data) > MOST_BYTES - self._end:
+                if self._end < MOST_BYTES:
+                    log.warning("output_cut bytes=%d", MOST_BYTES)
+                data = data[: MOST_BYTES - self._end]
             self._kept.seek(self._end - self._kept_start)
             self._kept.write(data)
             self._end += len(data)

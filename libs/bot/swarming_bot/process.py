@@ -10,21 +10,35 @@ import subprocess
 import time
 from typing import Dict, List, Optional
 
+from swarming_bot.errors import TaskAtFault
+from swarming_bot.process_tree import ProcessTree
+
 # The machine is short of something, which is not the task's doing.
 _MACHINE_TROUBLE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
-class NotStarted(Exception):
-    """The command cannot be executed, with a sentence for the task's output."""
-
-
 class Process:
-    """A running process, leader of its own group, whose stdout and stderr come as one stream."""
+    """A running process, leader of its own group, whose stdout and stderr come as one stream.
 
-    def __init__(self, command: List[str], cwd: str, env: Dict[str, str]) -> None:
-        """Start it. Raises NotStarted when the command is at fault, OSError when the machine is."""
+    run_folder: what tells its descendants from all other processes (process_tree.py).
+    """
+
+    def __init__(self, command: List[str], cwd: str, env: Dict[str, str], run_folder: str) -> None:
+        """Start it. Raises TaskAtFault when the command is at fault, OSError when the machine is."""
         if not command:
-            raise NotStarted("the task has no command")
+            raise TaskAtFault("the task has no command")
+        self.tree = ProcessTree(run_folder)
+        try:
+            self._start(command, cwd, env)
+        except BaseException:
+            self.tree.close()
+            raise
+        self.started = time.monotonic()
+        self.pid = self._popen.pid
+        self.tree.grow_from(self.pid)
+        self.exit_fd = _open_exit_fd(self.pid)
+
+    def _start(self, command: List[str], cwd: str, env: Dict[str, str]) -> None:
         try:
             # No preexec_fn: it would rule out vfork, which starts a process in half the time.
             self._popen = subprocess.Popen(
@@ -40,14 +54,11 @@ class Process:
         except OSError as error:
             if error.errno in _MACHINE_TROUBLE:
                 raise
-            raise NotStarted(f"cannot start {command[0]!r}: {error.strerror or error}") from error
+            raise TaskAtFault(f"cannot start {command[0]!r}: {error.strerror or error}") from error
         except ValueError as error:  # a NUL or a '=' where the system allows none
-            raise NotStarted(f"cannot start {command[0]!r}: {error}") from error
-        self.started = time.monotonic()
+            raise TaskAtFault(f"cannot start {command[0]!r}: {error}") from error
         assert self._popen.stdout is not None
         self._stdout = self._popen.stdout
-        self.pid = self._popen.pid
-        self.exit_fd = _open_exit_fd(self.pid)
 
     @property
     def stdout_fd(self) -> int:
@@ -66,12 +77,6 @@ class Process:
                 return True
         return self._popen.poll() is not None
 
-    def signal_group(self, number: signal.Signals) -> None:
-        """Send a signal to the leader and everything it started that did not leave the group."""
-        # macOS refuses to signal a group that has only zombies left.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
-
     def reap(self) -> int:
         """Collect the exited leader: its exit code, negative for the signal that ended it."""
         return self._popen.wait()
@@ -79,8 +84,9 @@ class Process:
     def end(self) -> None:
         """Kill whatever is left and let go of it. Safe at any point and more than once."""
         if self._popen.returncode is None:
-            self.signal_group(signal.SIGKILL)
+            self.tree.signal(signal.SIGKILL)
             self._popen.wait()
+        self.tree.close()
         self._stdout.close()
         if self.exit_fd is not None:
             os.close(self.exit_fd)

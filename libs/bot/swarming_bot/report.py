@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Mapping, Optional
 
+from swarming_bot.errors import ServerAway
 from swarming_bot.manifest import DEFAULT_PING_TOLERANCE_SECONDS
 from swarming_bot.output import LARGEST_CHUNK_BYTES, Output
 from swarming_bot.server import Server
+from swarming_bot.stop import Stop
 from swarming_bot.supervision import Cause, Ending
+from swarming_bot.undelivered import Undelivered
 
+log = logging.getLogger(__name__)
+
+END_PATIENCE_SECONDS = 5.0  # then the end of a run is also written to disk, and told from there
 TERMINATED_MESSAGE = "Was terminated before completion"
 
 
 class Report:
     """The conversation about one run; used by one thread at a time.
 
-    Every method raises ServerAway when the server stayed silent for the run's ping tolerance, and Refused
-    when it does not want to hear of this run.
+    Every method raises Refused when the server does not want to hear of this run; those that do not end it raise
+    ServerAway when the server stayed silent for the run's ping tolerance. What ends it is told however long the server
+    is away, and kept on disk if the bot is stopped before.
     """
 
-    def __init__(self, server: Server, run_id: str, output: Output, cost_usd_hour: float) -> None:
+    def __init__(
+        self,
+        server: Server,
+        stop: Stop,
+        undelivered: Undelivered,
+        run_id: str,
+        output: Output,
+        cost_usd_hour: float,
+    ) -> None:
         self._server = server
+        self._stop = stop
+        self._undelivered = undelivered
         self._run_id = run_id
         self._output = output
         self._cost_usd_hour = cost_usd_hour
         self._began = time.monotonic()
         self._last_heard = self._began
         self.ping_tolerance = DEFAULT_PING_TOLERANCE_SECONDS  # seconds
+        self.is_ending = False  # set when the process has ended: progress that cannot be told now is part of the end
 
     def confirm(self, meanwhile: Callable[[], None]) -> bool:
         """Ask whether the run is still ours, before its process starts; say whether it may start.
@@ -44,39 +63,55 @@ class Report:
         """Send the oldest chunk of output, or a heartbeat; say whether the run must stop."""
         start, chunk = self._output.next_chunk()
         silence = time.monotonic() - self._last_heard
-        must_stop = self._update({}, self.ping_tolerance - silence, chunk, start)
+        must_stop = self._update({}, self.ping_tolerance - silence, chunk, start, goes_on=lambda: not self.is_ending)
         self._output.acknowledge(start + len(chunk))
         return must_stop
 
-    def finished(self, ending: Ending, meanwhile: Callable[[], None]) -> None:
+    def finished(self, ending: Ending, meanwhile: Callable[[], None], stats: Mapping[str, Any]) -> None:
         """Send the rest of the output and how the process ended.
 
         meanwhile: done once, when the last update has left.
+        stats: further fields of the final update.
         """
-        self._send_all_but_the_last_chunk()
-        start, chunk = self._output.next_chunk()
         fields = {
             "exit_code": ending.exit_code,
             "duration": ending.duration,
             "hard_timeout": ending.cause is Cause.HARD_TIMEOUT,
             "io_timeout": ending.cause is Cause.IO_TIMEOUT,
             "bot_overhead": max(0.0, time.monotonic() - self._began - ending.duration),
+            **stats,
         }
-        self._update(fields, self.ping_tolerance, chunk, start, meanwhile)
+        self._end(fields, None, meanwhile)
 
     def failed(self, message: str) -> None:
         """The bot, not the task, is why this run ends."""
-        self._send_all_but_the_last_chunk()
-        start, chunk = self._output.next_chunk()
-        self._update({}, self.ping_tolerance, chunk, start)
-        self._output.acknowledge(start + len(chunk))
-        self._server.task_error(self._run_id, message, self.ping_tolerance)
+        self._end({}, message, lambda: None)
 
-    def _send_all_but_the_last_chunk(self) -> None:
+    def _end(self, fields: Dict[str, Any], failure: Optional[str], meanwhile: Callable[[], None]) -> None:
+        fields = {**fields, "cost_usd": self._cost()}
+        try:
+            self._tell_end(fields, failure, meanwhile, END_PATIENCE_SECONDS)
+        except ServerAway:
+            try:
+                self._undelivered.keep(self._run_id, self._server.session, fields, failure, self._output)
+            except OSError as error:
+                log.error("report_not_kept run_id=%s error=%s", self._run_id, error)
+                self._tell_end(fields, failure, lambda: None, self.ping_tolerance)
+            else:
+                self._undelivered.deliver(self._server, self._stop)
+
+    def _tell_end(
+        self, fields: Dict[str, Any], failure: Optional[str], meanwhile: Callable[[], None], patience: float
+    ) -> None:
         while self._output.unsent > LARGEST_CHUNK_BYTES:
             start, chunk = self._output.next_chunk()
-            self._update({}, self.ping_tolerance, chunk, start)
+            self._update({}, patience, chunk, start)
             self._output.acknowledge(start + len(chunk))
+        start, chunk = self._output.next_chunk()
+        self._update(fields, patience, chunk, start, meanwhile)
+        if failure is not None:
+            self._output.acknowledge(start + len(chunk))
+            self._server.task_error(self._run_id, failure, patience)
 
     def _update(
         self,
@@ -85,9 +120,13 @@ class Report:
         output: bytes = b"",
         output_start: int = 0,
         meanwhile: Callable[[], None] = lambda: None,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> bool:
-        cost = self._cost_usd_hour * (time.monotonic() - self._began) / 3600.0
-        fields = {**fields, "cost_usd": cost}
-        must_stop = self._server.task_update(self._run_id, fields, output, output_start, patience, meanwhile)
+        fields = {"cost_usd": self._cost(), **fields}
+        about = (self._run_id, fields, output, output_start)
+        must_stop = self._server.task_update(*about, patience, meanwhile, goes_on)
         self._last_heard = time.monotonic()
         return must_stop
+
+    def _cost(self) -> float:
+        return self._cost_usd_hour * (time.monotonic() - self._began) / 3600.0

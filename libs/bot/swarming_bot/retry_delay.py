@@ -9,6 +9,9 @@ import random
 LONGEST_DELAY_SECONDS = 10.0
 FIRST_CALL_DELAY_SECONDS = 0.2  # most failures are a connection that died with one server replica
 FIRST_POLL_DELAY_SECONDS = 0.1
+# Only a person, or the end of the other process's bot, changes it.
+FIRST_SUPERSEDED_DELAY_SECONDS = 15.0
+LONGEST_SUPERSEDED_DELAY_SECONDS = 300.0
 JITTER = 0.2  # so that bots which lost the server together do not come back together
 
 
@@ -22,6 +25,12 @@ def poll_delay(failures: int) -> float:
     if failures <= 1:
         return _jittered(FIRST_POLL_DELAY_SECONDS)
     return _jittered(min(1.4 ** min(failures - 1, 30), LONGEST_DELAY_SECONDS))
+
+
+def superseded_delay(refusals: int) -> float:
+    """Seconds to wait before asking again whether another process still has the bot's id (from 1)."""
+    first, longest = FIRST_SUPERSEDED_DELAY_SECONDS, LONGEST_SUPERSEDED_DELAY_SECONDS
+    return _jittered(min(first * 2.0 ** min(refusals - 1, 30), longest))
 
 
 def _jittered(seconds: float) -> float:

@@ -4,22 +4,53 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 import traceback
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional
 
-from swarming_bot.environment import Environment, prepare_environment
-from swarming_bot.errors import BotError, Refused, ServerAway
+from swarming_bot.caches import NamedCaches
+from swarming_bot.environment import Environment, task_folder_of
+from swarming_bot.errors import BotError, Refused, ServerAway, TaskAtFault
+from swarming_bot.hooked_bot import HookedBot
+from swarming_bot.hooks import Hooks
 from swarming_bot.manifest import Manifest, parse_manifest, run_id_of
+from swarming_bot.outbox import Outbox
 from swarming_bot.output import Output
-from swarming_bot.process import NotStarted, Process
+from swarming_bot.preparation import Preparation, prepare_slowly
+from swarming_bot.process import Process
+from swarming_bot.removal import remove_tree
 from swarming_bot.report import TERMINATED_MESSAGE, Report
 from swarming_bot.sender import Sender
 from swarming_bot.server import Server
 from swarming_bot.stop import Stop
 from swarming_bot.supervision import Cause, Ending, Supervision
-from swarming_bot.work_folder import WorkFolder, remove_tree
+from swarming_bot.tuning import Tuning
+from swarming_bot.undelivered import Undelivered
+from swarming_bot.work_folder import WorkFolder
 
 log = logging.getLogger(__name__)
+
+SUMMARY_VERSION = 3  # of what on_after_task is given, as upstream's task runner counts it
+
+
+@dataclass
+class _Course:
+    """How a run went, for on_after_task."""
+
+    manifest: Optional[Manifest] = None
+    ending: Optional[Ending] = None
+    failure: Optional[str] = None  # the bot's, not the task's
+
+    def summary(self) -> Dict[str, Any]:
+        cause = self.ending.cause if self.ending is not None else None
+        return {
+            "exit_code": self.ending.exit_code if self.ending is not None else None,
+            "hard_timeout": cause is Cause.HARD_TIMEOUT,
+            "io_timeout": cause is Cause.IO_TIMEOUT,
+            "must_signal_internal_failure": self.failure,
+            "version": SUMMARY_VERSION,
+        }
 
 
 class Runs:
@@ -27,19 +58,28 @@ class Runs:
 
     def __init__(
         self,
+        *,
         server: Server,
         folder: WorkFolder,
         stop: Stop,
-        bot_id: str,
         server_url: str,
-        cost_usd_hour: float,
+        tuning: Callable[[], Tuning],
+        hooks: Hooks,
+        hooked_bot: HookedBot,
+        outbox: Outbox,
+        caches: NamedCaches,
+        undelivered: Undelivered,
     ) -> None:
         self._server = server
         self._folder = folder
         self._stop = stop
-        self._bot_id = bot_id
         self._server_url = server_url
-        self._cost_usd_hour = cost_usd_hour
+        self._tuning = tuning
+        self._hooks = hooks
+        self._bot = hooked_bot
+        self._outbox = outbox
+        self._caches = caches
+        self._undelivered = undelivered
 
     def carry_out(self, raw: Dict[str, Any]) -> None:
         """Do the run that a poll was answered with. Whatever goes wrong ends the run, never the bot.
@@ -48,46 +88,56 @@ class Runs:
         """
         run_id = run_id_of(raw)
         output = Output(self._folder.path)
-        report = Report(self._server, run_id, output, self._cost_usd_hour)
+        cost_usd_hour = self._tuning().cost_usd_hour
+        report = Report(self._server, self._stop, self._undelivered, run_id, output, cost_usd_hour)
         folder = self._folder.run_folder(run_id)
+        course = _Course()
+        self._bot.run_id = run_id
         try:
-            self._do(raw, report, output, folder)
+            self._do(raw, report, output, folder, course)
         except ServerAway as error:
+            course.failure = str(error)
             log.error("run_given_up run_id=%s error=%s", run_id, error)
         except Exception as error:
             log.error("run_failed run_id=%s error=%s", run_id, error, exc_info=not isinstance(error, BotError))
-            self._report_failure(report, run_id, error)
+            course.failure = str(error) if isinstance(error, BotError) else traceback.format_exc()
+            self._report_failure(report, run_id, course.failure, error)
         finally:
             output.close()
-            if not remove_tree(folder):
-                log.warning("run_folder_left path=%s", folder)
+            self._clean_up(folder, course)
+            self._bot.run_id = None
 
-    def _do(self, raw: Dict[str, Any], report: Report, output: Output, folder: str) -> None:
-        manifest = parse_manifest(raw)
+    def _do(self, raw: Dict[str, Any], report: Report, output: Output, folder: str, course: _Course) -> None:
+        manifest = course.manifest = parse_manifest(raw)
         report.ping_tolerance = manifest.ping_tolerance
-        preparation = _Preparation(lambda: prepare_environment(manifest, folder, self._server_url, self._bot_id))
-        if not report.confirm(meanwhile=preparation.do):
+        preparation = Preparation(manifest, folder, self._server_url, self._bot, self._hooks, self._caches)
+        if not report.confirm(meanwhile=lambda: None if preparation.takes_time else preparation.do()):
             report.canceled()
             return
-        if self._stop.requested:
-            report.failed(TERMINATED_MESSAGE)
-            return
-        environment = preparation.result()
+        environment: Optional[Environment] = None
         try:
-            process = Process(environment.command, environment.cwd, environment.variables)
-        except NotStarted as error:
+            if preparation.takes_time:
+                environment = prepare_slowly(preparation, lambda: self._update(report), self._stop)
+                if environment is None and not self._stop.requested:
+                    report.canceled()
+                    return
+            if self._stop.requested:
+                course.failure = TERMINATED_MESSAGE
+                report.failed(TERMINATED_MESSAGE)
+                return
+            environment = environment or preparation.result()
+            process = Process(environment.command, environment.cwd, environment.variables, folder)
+        except TaskAtFault as error:
             output.append(f"swarming_bot: {error}\n".encode("utf-8", "replace"))
             ending = Ending(1, 0.0, Cause.ITSELF)
         else:
             ending = self._watch(process, manifest, report, output)
-        if ending.cause is Cause.BOT_STOPS:
-            report.failed(TERMINATED_MESSAGE)
-        else:
-            report.finished(ending, meanwhile=lambda: _remove_quietly(folder))
+        course.ending = ending
+        self._report_end(report, ending, preparation, folder, course)
         log.info("run_finished run_id=%s exit_code=%d", manifest.run_id, ending.exit_code)
 
     def _watch(self, process: Process, manifest: Manifest, report: Report, output: Output) -> Ending:
-        sender = Sender(report.progress, self._stop.wake)
+        sender = Sender(lambda: self._update(report), self._stop.wake)
         try:
             self._folder.remember(process.pid, manifest.run_id)
             log.info("run_started run_id=%s pid=%d", manifest.run_id, process.pid)
@@ -95,14 +145,36 @@ class Runs:
         finally:
             process.end()
             self._folder.forget()
+            report.is_ending = True
             sender.finish()
         # After a silence the final report is still tried; after a refusal the run has failed.
         if sender.error is not None and not isinstance(sender.error, ServerAway):
             raise sender.error
         return ending
 
-    def _report_failure(self, report: Report, run_id: str, error: Exception) -> None:
-        message = str(error) if isinstance(error, BotError) else traceback.format_exc()
+    def _update(self, report: Report) -> bool:
+        self._outbox.deliver()  # what hooks had to say while the connection was busy
+        return report.progress()
+
+    def _report_end(
+        self, report: Report, ending: Ending, preparation: Preparation, folder: str, course: _Course
+    ) -> None:
+        stats = self._take_back_caches(preparation, folder)
+        if ending.cause is Cause.BOT_STOPS:
+            course.failure = TERMINATED_MESSAGE
+            report.failed(TERMINATED_MESSAGE)
+        else:
+            report.finished(ending, lambda: _remove_quietly(folder), stats)
+
+    def _take_back_caches(self, preparation: Preparation, folder: str) -> Dict[str, Any]:
+        if not preparation.manifest.caches:
+            return {}
+        begun = time.monotonic()
+        self._caches.take_back(task_folder_of(folder))
+        uninstall = {"duration": time.monotonic() - begun}
+        return {"named_caches_stats": {"install": {"duration": preparation.lending_seconds}, "uninstall": uninstall}}
+
+    def _report_failure(self, report: Report, run_id: str, message: str, error: Exception) -> None:
         try:
             if isinstance(error, Refused):
                 # The server does not take updates of this run; it may still take the reason.
@@ -112,28 +184,20 @@ class Runs:
         except BotError as second:
             log.error("run_failure_not_reported run_id=%s error=%s", run_id, second)
 
-
-class _Preparation:
-    """Prepares while the connection is busy, and keeps what went wrong away from the connection."""
-
-    def __init__(self, prepare: Callable[[], Environment]) -> None:
-        self._prepare = prepare
-        self._environment: Optional[Environment] = None
-        self._error: Optional[Exception] = None
-
-    def do(self) -> None:
-        try:
-            self._environment = self._prepare()
-        except Exception as error:  # raised again by result()
-            self._error = error
-
-    def result(self) -> Environment:
-        if self._environment is None and self._error is None:
-            self.do()
-        if self._error is not None:
-            raise self._error
-        assert self._environment is not None
-        return self._environment
+    def _clean_up(self, folder: str, course: _Course) -> None:
+        """Leave nothing of the run but its caches, and tell the hooks that it is over."""
+        has_caches = course.manifest is not None and bool(course.manifest.caches)
+        if has_caches:
+            self._caches.take_back(task_folder_of(folder))
+        if not remove_tree(folder):
+            log.warning("run_folder_left path=%s", folder)
+        if self._hooks.has("on_after_task"):
+            exit_code = course.ending.exit_code if course.ending is not None else 0
+            dimensions = course.manifest.dimensions if course.manifest is not None else {}
+            arguments = (exit_code != 0, course.failure is not None, dimensions, course.summary())
+            self._hooks.tell("on_after_task", self._bot, *arguments)
+        if has_caches:
+            self._caches.tidy()
 
 
 def _remove_quietly(folder: str) -> None:

@@ -6,7 +6,7 @@ import base64
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from swarming_bot.calls import CALL_PATIENCE_SECONDS, Calls, Json
-from swarming_bot.errors import Refused, ServerAway
+from swarming_bot.errors import Refused, ServerAway, Superseded
 from swarming_bot.identity import Identity
 
 BASE_PATH = "/swarming/api/v1/bot"
@@ -14,12 +14,15 @@ EVENT_PATIENCE_SECONDS = 10.0  # an event is a courtesy; nothing waits for it
 
 
 class Server:
-    """What one bot says to its server. Keeps the session token; used by one thread at a time."""
+    """What one bot says to its server; used by one thread at a time.
+
+    session: the newest token; None if none was ever given.
+    """
 
     def __init__(self, calls: Calls, identity: Identity) -> None:
         self._calls = calls
         self._identity = identity
-        self._session: Optional[str] = None
+        self.session: Optional[str] = None
 
     def handshake(self) -> Json:
         """Open a session, once. Raises ServerAway or Refused."""
@@ -28,15 +31,20 @@ class Server:
         answer = self._calls.once(f"{BASE_PATH}/handshake", request, ends_on_stop=True)
         if not answer or answer.get("error"):
             raise ServerAway(f"handshake: {answer.get('error') or 'an empty answer'}")
-        self._session = None
+        self.session = None
         self._keep_session(answer)
         me.take_in_handshake(answer)
         return answer
 
     def poll(self, request_uuid: str) -> Json:
-        """Ask for a command, once; a stop request ends it. Raises ServerAway or Refused."""
-        request = {**self._identity.describe(), "session": self._session, "request_uuid": request_uuid}
-        answer = self._calls.once(f"{BASE_PATH}/poll", request, ends_on_stop=True)
+        """Ask for a command, once; a stop request ends it. Raises ServerAway, Refused, or of these Superseded."""
+        request = {**self._identity.describe(), "session": self.session, "request_uuid": request_uuid}
+        try:
+            answer = self._calls.once(f"{BASE_PATH}/poll", request, ends_on_stop=True)
+        except Refused as error:
+            if error.reason.startswith("session:"):
+                raise Superseded(str(error), error.reason) from error
+            raise
         if answer.get("error") or not isinstance(answer.get("cmd"), str):
             raise ServerAway(f"poll: {answer.get('error') or 'an answer without a command'}")
         self._keep_session(answer)
@@ -45,8 +53,8 @@ class Server:
     def event(self, event: str, message: str) -> None:
         """Report something about the bot itself. Raises ServerAway or Refused."""
         request = {
-            **self._identity.describe(),
-            "session": self._session,
+            **self._identity.described(),
+            "session": self.session,
             "event": event,
             "message": message,
         }
@@ -61,18 +69,20 @@ class Server:
         output_start: int = 0,
         patience: float = CALL_PATIENCE_SECONDS,
         meanwhile: Optional[Callable[[], None]] = None,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> bool:
         """Report on a run, until it is acknowledged; say whether the run must stop.
 
         output_start: offset in bytes of `output` in the run's output.
         patience: seconds. Raises ServerAway when it is over, Refused when the server says no.
+        goes_on: asked between attempts; a no ends the patience.
         """
         request = self._about(run_id, fields)
         if output:
             request["output"] = base64.b64encode(output).decode("ascii")
             request["output_chunk_start"] = output_start
         path = f"{BASE_PATH}/task_update/{run_id}"
-        answer = self._calls.until_answered(path, request, patience, meanwhile)
+        answer = self._calls.until_answered(path, request, patience, meanwhile, goes_on)
         if not answer or answer.get("error"):
             raise Refused(f"task_update: {answer.get('error') or 'an empty answer'}")
         self._keep_session(answer)
@@ -86,9 +96,9 @@ class Server:
         self._calls.until_answered(f"{BASE_PATH}/task_error/{run_id}", request, patience)
 
     def _about(self, run_id: str, fields: Mapping[str, Any]) -> Json:
-        return {**fields, "id": self._identity.bot_id, "task_id": run_id, "session": self._session}
+        return {**fields, "id": self._identity.bot_id, "task_id": run_id, "session": self.session}
 
     def _keep_session(self, answer: Json) -> None:
         session = answer.get("session")
         if isinstance(session, str) and session:
-            self._session = session
+            self.session = session

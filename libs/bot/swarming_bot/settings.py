@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Iterable, List, Optional
+from typing import TYPE_CHECKING, Iterable, List, Optional, Sequence
 from urllib.parse import quote, urlsplit
 
 from swarming_bot.dimensions import Dimensions, bot_dimensions, machine_dimensions, short_host_name
+from swarming_bot.tuning import DEFAULT_TUNING, Tuning
+
+if TYPE_CHECKING:
+    from swarming_bot.code_updates import CodeUpdates
 
 # It names a folder, stands in a header, and the protocol forbids ':' in it.
 BOT_ID_PATTERN = re.compile(r"[0-9a-zA-Z_][0-9a-zA-Z_.\-]{0,127}\Z")
@@ -24,7 +28,10 @@ class BotSettings:
     dimensions: Dimensions
     work_folder: str
     host_name: str
-    cost_usd_hour: float
+    tuning: Tuning = DEFAULT_TUNING
+    hooks_file: Optional[str] = None  # a bot_config.py; read at each start of the bot
+    reboot_command: Sequence[str] = ()  # how to reboot the machine; empty where the bot must not
+    updates: Optional[CodeUpdates] = None  # how the bot comes to other code; None where somebody else sees to that
 
 
 def fleet_settings(
@@ -33,14 +40,16 @@ def fleet_settings(
     dimensions: Dimensions,
     bot_id: Optional[str] = None,
     work_folder: Optional[str] = None,
-    cost_usd_hour: float = 0.0,
+    tuning: Tuning = DEFAULT_TUNING,
+    hooks_file: Optional[str] = None,
+    reboot_command: Sequence[str] = (),
 ) -> List[BotSettings]:
     """The settings of so many bots of one process; ValueError says what is wrong."""
     server_url = _checked_url(server_url)
     if not 1 <= count <= MOST_BOTS:
         raise ValueError(f"--bots {count}: expected 1 to {MOST_BOTS}")
-    if not 0 <= cost_usd_hour < float("inf"):
-        raise ValueError(f"--cost-usd-hour {cost_usd_hour}: expected 0 or more")
+    if hooks_file is not None and not os.path.isfile(hooks_file):
+        raise ValueError(f"--hooks {hooks_file!r}: expected a file")
     host = short_host_name()
     name = bot_id or host
     machine = machine_dimensions()
@@ -52,7 +61,9 @@ def fleet_settings(
             dimensions=bot_dimensions(one, dimensions, machine),
             work_folder=os.path.join(above, one),
             host_name=host,
-            cost_usd_hour=cost_usd_hour,
+            tuning=tuning,
+            hooks_file=hooks_file and os.path.abspath(hooks_file),
+            reboot_command=reboot_command,
         )
         for one in _bot_ids(name, count)
     ]

@@ -5,56 +5,65 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import shutil
 import socket
 import sys
+import tempfile
 import time
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
-_BYTES_PER_MB = 1024.0 * 1024.0
+from swarming_bot.disks import BYTES_PER_MB, DiskWatch
+from swarming_bot.hardware import gpu_values, memory_bytes, ssd_names
+
+SLOW_FACTS_LAST_SECONDS = 60.0  # those that cost more than a system call
 
 
 class MachineState:
     """The facts of this machine that do not change while the bot runs, and the few that do."""
 
-    def __init__(self, work_folder: str, cost_usd_hour: float) -> None:
-        self._started = time.time()
+    def __init__(self, work_folder: str, cost_usd_hour: float, lowest_free_mb: float) -> None:
+        self.started_ts = time.time()
+        self.cost_usd_hour = cost_usd_hour
+        self.lowest_free_mb = lowest_free_mb
         self._started_monotonic = time.monotonic()
-        self._work_folder = work_folder
+        self._disk_watch = DiskWatch(work_folder)
+        self._slow: Dict[str, Any] = {}
+        self._slow_looked_at = float("-inf")
         self._fixed: Dict[str, Any] = {
             "audio": [],
-            "cost_usd_hour": cost_usd_hour,
             "cpu_name": _cpu_name(),
             "cwd": work_folder,
             "display_resolution": None,
-            "gpu": None,
+            "gpu": gpu_values(),
             "hostname": socket.gethostname(),
-            "ip": _own_address(),
             "pid": os.getpid(),
             "python": {"executable": sys.executable, "packages": None, "version": sys.version},
-            "ram": _ram_mb(),
+            "ram": memory_bytes() // BYTES_PER_MB,
             "rbe_instance": None,
-            "ssd": [],
-            "started_ts": int(self._started),
+            "ssd": ssd_names(),
+            "started_ts": int(self.started_ts),
             "user": _user(),
         }
+        self.too_full: Optional[str] = None
 
     def now(self) -> Dict[str, Any]:
-        """The state as of now; running_time and uptime are in seconds."""
+        """The state as of now; running_time and uptime are in seconds. Sets `too_full`."""
+        disks = self._disk_watch.now()
+        self.too_full = self._disk_watch.too_full(disks, self.lowest_free_mb)
         return {
             **self._fixed,
-            "disks": self._disks(),
+            **self._slow_facts(),
+            "cost_usd_hour": self.cost_usd_hour,
+            "disks": disks,
             "running_time": int(time.monotonic() - self._started_monotonic),
             "uptime": _uptime(),
         }
 
-    def _disks(self) -> Dict[str, Dict[str, float]]:
-        try:
-            usage = shutil.disk_usage(self._work_folder)
-        except OSError:
-            return {}
-        free, size = usage.free / _BYTES_PER_MB, usage.total / _BYTES_PER_MB
-        return {self._work_folder: {"free_mb": round(free, 1), "size_mb": round(size, 1)}}
+    def _slow_facts(self) -> Dict[str, Any]:
+        now = time.monotonic()
+        if now - self._slow_looked_at > SLOW_FACTS_LAST_SECONDS:
+            self._slow_looked_at = now
+            self._slow = {"ip": _own_address(), "nb_files_in_temp": _count_files(tempfile.gettempdir())}
+        return self._slow
 
 
 def _cpu_name() -> str:
@@ -79,10 +88,10 @@ def _own_address() -> str:
         return "127.0.0.1"
 
 
-def _ram_mb() -> int:
+def _count_files(folder: str) -> int:
     try:
-        return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _BYTES_PER_MB)
-    except (OSError, ValueError):
+        return len(os.listdir(folder))
+    except OSError:
         return 0
 
 

@@ -22,7 +22,13 @@ log = logging.getLogger(__name__)
 
 READ_BYTES = 128 * 1024
 LINGER_SECONDS = 0.1  # for what a child of the exited process still writes
-DRAIN_SECONDS = 0.5  # after the kill, for a pipe that a process outside the group may hold for ever
+# What the process left running is not the task any more: it is asked to end, but the result does not wait long.
+LEFTOVER_GRACE_SECONDS = 1.0
+KILL_AGAIN_SECONDS = 0.2  # a fork may have slipped through
+KILL_PATIENCE_SECONDS = 5.0  # a process may hang in the kernel, or belong to a user that we may not signal
+DRAIN_SECONDS = 0.5  # after the kill, for a pipe that a foreign process may hold for ever
+# The server starts another run 30 s after its tolerance is over; ours is gone by then, whatever its grace period.
+SILENT_GRACE_SECONDS = 20.0
 # Where no descriptor tells of the exit. Mostly the end of the output tells of it first.
 EXIT_CHECK_SECONDS = 0.1
 EXIT_CHECK_AFTER_OUTPUT_SECONDS = 0.002
@@ -49,7 +55,7 @@ class Ending:
 
 
 class Supervision:
-    """One process under watch, by one thread. `run` returns when it and its group are gone."""
+    """One process under watch, by one thread. `run` returns when it and all it started are gone."""
 
     def __init__(self, process: Process, manifest: Manifest, output: Output, sender: Sender, stop: Stop) -> None:
         self._process = process
@@ -62,6 +68,7 @@ class Supervision:
         self._has_more_output = True
         self._cause = Cause.ITSELF
         self._kill_at: Optional[float] = None
+        self._has_exited = False
 
     def run(self) -> Ending:
         """Watch until the end. An error of the sender that no retry mends is left for the caller to see."""
@@ -73,11 +80,33 @@ class Supervision:
             self._wait(self._seconds_to_wait(now))
             if self._process.has_exited():
                 break
+        self._has_exited = True
         duration = time.monotonic() - self._process.started
         self._drain(LINGER_SECONDS)
-        self._process.signal_group(signal.SIGKILL)
-        self._drain(DRAIN_SECONDS)
+        if not self._process.tree.is_bare():
+            self._end_the_rest()
+            self._drain(DRAIN_SECONDS)
         return Ending(self._process.reap(), duration, self._cause)
+
+    def _end_the_rest(self) -> None:
+        """End what the exited process left running: first politely, then not. The server goes on hearing of us."""
+        begun = time.monotonic()
+        kill_at = self._kill_at or begun + min(LEFTOVER_GRACE_SECONDS, self._manifest.grace_period)
+        give_up_at = max(begun, kill_at) + KILL_PATIENCE_SECONDS
+        pause = 0.005
+        self._process.tree.signal(signal.SIGTERM)
+        while not self._process.tree.is_bare():
+            now = time.monotonic()
+            if now >= give_up_at:
+                log.error("processes_left run_id=%s pids=%s", self._manifest.run_id, self._process.tree.members())
+                return
+            if now >= kill_at:
+                self._process.tree.signal(signal.SIGKILL)
+                kill_at = now + KILL_AGAIN_SECONDS
+            self._stop.clear_wake()
+            self._send_if_due(now)
+            self._wait(pause)
+            pause = min(2 * pause, 0.1)  # looking may cost a reading of the process table
 
     def _keep_limits(self, now: float) -> None:
         if self._kill_at is None:
@@ -85,11 +114,11 @@ class Supervision:
             if cause is not None:
                 log.info("run_stopping run_id=%s cause=%s", self._manifest.run_id, cause.name)
                 self._cause = cause
-                self._kill_at = now + self._manifest.grace_period
-                self._process.signal_group(signal.SIGTERM)
+                self._kill_at = now + self._grace(cause)
+                self._process.tree.signal(signal.SIGTERM)
         if self._kill_at is not None and now >= self._kill_at:
-            self._process.signal_group(signal.SIGKILL)
-            self._kill_at = now + 1.0  # again, should a fork have slipped through
+            self._process.tree.signal(signal.SIGKILL)
+            self._kill_at = now + KILL_AGAIN_SECONDS
 
     def _cause_to_stop(self, now: float) -> Optional[Cause]:
         if self._sender.must_stop:
@@ -104,14 +133,17 @@ class Supervision:
             return Cause.IO_TIMEOUT
         return None
 
+    def _grace(self, cause: Cause) -> float:
+        grace = self._manifest.grace_period
+        return min(grace, SILENT_GRACE_SECONDS) if cause is Cause.SERVER_SILENT else grace
+
     def _hard_deadline(self) -> float:
         limit = self._manifest.hard_timeout
         return self._process.started + limit if limit else float("inf")
 
     def _io_deadline(self) -> float:
         limit = self._manifest.io_timeout
-        # While we do not read, the silence is ours.
-        return self._last_output + limit if limit and self._output.has_room else float("inf")
+        return self._last_output + limit if limit else float("inf")
 
     def _send_if_due(self, now: float) -> None:
         if self._may_send() and now >= self._pacing.due(self._output.unsent):
@@ -134,9 +166,9 @@ class Supervision:
         """Wait for output, the exit, a wake-up or the time, and take in the output there is."""
         poller = select.poll()
         poller.register(self._stop, select.POLLIN)
-        if self._process.exit_fd is not None:
+        if self._process.exit_fd is not None and not self._has_exited:
             poller.register(self._process.exit_fd, select.POLLIN)
-        reads = self._has_more_output and self._output.has_room
+        reads = self._has_more_output
         if reads:
             poller.register(self._process.stdout_fd, select.POLLIN)
         # Rounded up: poll counts in milliseconds, and waking a little early would spin.

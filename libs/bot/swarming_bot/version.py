@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from typing import Dict, Mapping
+import zlib
+from typing import Dict, Mapping, Optional
 
 
 def code_version() -> str:
     """The version of the code that runs now, whether from a zip or from a folder."""
     package = os.path.dirname(os.path.abspath(__file__))
-    above = os.path.dirname(package)
-    if zipfile.is_zipfile(above):
-        with zipfile.ZipFile(above) as archive:
+    return zip_version(os.path.dirname(package)) or version_of(_files_of(package))
+
+
+def zip_version(path: str) -> Optional[str]:
+    """The version of the code in a zip; None for what is no whole zip."""
+    try:
+        with zipfile.ZipFile(path) as archive:
             return version_of({name: archive.read(name) for name in archive.namelist()})
-    return version_of(_files_of(package))
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError):
+        return None
 
 
 def version_of(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over the entries sorted by name, as bot-api.md section 10 defines it."""
+    """SHA-256 over the entries sorted by name: of name and content each the length in decimal digits, then itself."""
     digest = hashlib.sha256()
     for name in sorted(files):
         for part in (name.encode(), files[name]):

@@ -1,20 +1,23 @@
-"""The folder of one bot: a lock, a note about the running process, and a folder for each run."""
+"""The folder of one bot: a lock, a note about the running process, a folder for each run, and what outlives runs."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
-import shutil
 import time
 from typing import Optional
 
 from swarming_bot import leftovers
 from swarming_bot.errors import BotError
+from swarming_bot.process_tree import kill_strays
+from swarming_bot.removal import remove_tree
+
+log = logging.getLogger(__name__)
 
 LOCK_PATIENCE_SECONDS = 5.0  # the bot that held the folder may be on its way out
-REMOVE_ATTEMPTS = 5
-REMOVE_PAUSE_SECONDS = 0.05  # a process that was just killed may still be writing
+LOCK_PAUSE_SECONDS = 0.05
 
 
 class WorkFolder:
@@ -34,14 +37,35 @@ class WorkFolder:
         os.makedirs(self._runs, exist_ok=True)
         self._lock = _lock_file(os.path.join(self.path, "lock"))
         leftovers.end(self._note)
-        remove_tree(self._runs)
-        os.makedirs(self._runs, exist_ok=True)
+        if os.listdir(self._runs):  # else no process can be left, and looking for them costs a while
+            for pid in kill_strays(self._runs):
+                log.warning("stray_killed pid=%d", pid)
+            self.sweep()
 
     def release(self) -> None:
         """Let another process have the folder. Does nothing when it is not ours."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    @property
+    def caches(self) -> str:
+        """Where named caches live; it may not exist."""
+        return os.path.join(self.path, "caches")
+
+    @property
+    def undelivered(self) -> str:
+        """Where a report waits that the server could not be told; it may not exist."""
+        return os.path.join(self.path, "undelivered")
+
+    def sweep(self) -> bool:
+        """Remove what is left of earlier runs; say whether it is gone. To be called while there is no run."""
+        with contextlib.suppress(FileNotFoundError):
+            if not os.listdir(self._runs):
+                return True
+        is_gone = remove_tree(self._runs)
+        os.makedirs(self._runs, exist_ok=True)
+        return is_gone
 
     def run_folder(self, run_id: str) -> str:
         """Where a run lives; it does not exist before the run is prepared."""
@@ -57,33 +81,6 @@ class WorkFolder:
             os.unlink(self._note)
 
 
-def remove_tree(path: str) -> bool:
-    """Remove a folder whatever a task did to its permissions; say whether it is gone."""
-    for attempt in range(REMOVE_ATTEMPTS):
-        try:
-            shutil.rmtree(path)
-            return True
-        except FileNotFoundError:
-            if not os.path.lexists(path):
-                return True
-        except OSError:
-            _make_removable(path)
-        if attempt:
-            time.sleep(REMOVE_PAUSE_SECONDS)
-    return not os.path.lexists(path)
-
-
-def _make_removable(path: str) -> None:
-    with contextlib.suppress(OSError):
-        os.chmod(path, 0o700)
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            inner = os.path.join(folder, name)
-            if not os.path.islink(inner):
-                with contextlib.suppress(OSError):
-                    os.chmod(inner, 0o700)
-
-
 def _lock_file(path: str) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
@@ -96,4 +93,4 @@ def _lock_file(path: str) -> int:
                 os.close(descriptor)
                 folder = os.path.dirname(path)
                 raise BotError(f"another bot is using {folder}; choose another --id or --work") from error
-        time.sleep(REMOVE_PAUSE_SECONDS)
+        time.sleep(LOCK_PAUSE_SECONDS)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarming_client.api import Swarming
+    from swarming_client.bot_messages import BotInfo
     from swarming_client.errors import (
         NotAllowed,
         NotFound,
@@ -15,13 +16,16 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeout,
     )
-    from swarming_client.messages import BotInfo, CancelReply, SubmittedTask, TaskOutput, TaskResult
+    from swarming_client.messages import CancelReply, Explanation, SubmittedTask, TaskOutput, TaskResult
     from swarming_client.new_task import NewTask
+    from swarming_client.uploads import JoinToken, UploadedVersion, Uploads
 
 _HOMES = {
     "Swarming": "api",
     "NewTask": "new_task",
-    **dict.fromkeys(("BotInfo", "CancelReply", "SubmittedTask", "TaskOutput", "TaskResult"), "messages"),
+    **dict.fromkeys(("JoinToken", "UploadedVersion", "Uploads"), "uploads"),
+    "BotInfo": "bot_messages",
+    **dict.fromkeys(("CancelReply", "Explanation", "SubmittedTask", "TaskOutput", "TaskResult"), "messages"),
     **dict.fromkeys(("NotAllowed", "NotFound", "RequestRefused", "ServerUnavailable"), "errors"),
     **dict.fromkeys(("SwarmingError", "UnexpectedReply", "UsageError", "WaitTimeout"), "errors"),
 }
@@ -29,6 +33,8 @@ _HOMES = {
 __all__ = [
     "BotInfo",
     "CancelReply",
+    "Explanation",
+    "JoinToken",
     "NewTask",
     "NotAllowed",
     "NotFound",
@@ -40,6 +46,8 @@ __all__ = [
     "TaskOutput",
     "TaskResult",
     "UnexpectedReply",
+    "UploadedVersion",
+    "Uploads",
     "UsageError",
     "WaitTimeout",
 ]

@@ -6,19 +6,22 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 
+from swarming_client.bot_messages import BotEventList, BotInfo, BotList
 from swarming_client.errors import UnexpectedReply
 from swarming_client.follow import LONGEST_HOLD_SECS, Waiting, follow_output, follow_result
 from swarming_client.messages import (
-    BotInfo,
-    BotList,
     CancelReply,
+    CancelTasksReply,
+    Explanation,
     Json,
+    PriorityReply,
     SubmittedTask,
     TaskList,
     TaskOutput,
@@ -28,6 +31,7 @@ from swarming_client.messages import (
 from swarming_client.new_task import NewTask
 from swarming_client.server_address import normal_server_address
 from swarming_client.transport import RETRY_SECS, Call, Query, Transport
+from swarming_client.uploads import JoinToken, Uploads
 
 LARGEST_PAGE = 1000  # items, the server's limit
 
@@ -120,11 +124,44 @@ class Swarming:
         """Return the task's result once it has ended; raises WaitTimeout."""
         return deque(self.watch(task_id, timeout_secs=timeout_secs), maxlen=1).pop()
 
+    def why(self, task_id: str) -> Explanation:
+        """Ask why the task is still pending, and when it may start."""
+        return self._ask(Explanation.from_json, Call(method="GET", path=f"task/{_part(task_id)}/why"))
+
     def cancel(self, task_id: str, *, kill_running: bool = False) -> CancelReply:
         """Cancel a task that waits, and with `kill_running` also one that runs."""
         body = {"kill_running": kill_running}
         call = Call(method="POST", path=f"task/{_part(task_id)}/cancel", body=body)
         return self._ask(CancelReply.from_json, call)
+
+    def cancel_by_tags(self, tags: Sequence[str], *, kill_running: bool = False) -> int:
+        """Cancel the tasks that wait and have all the tags, with `kill_running` also those that run; say how many.
+
+        It does not wait until they have ended.
+        """
+        body: Json = {"tags": list(tags), "kill_running": kill_running, "limit": LARGEST_PAGE}
+        matched = 0
+        while True:
+            reply = self._ask(CancelTasksReply.from_json, Call(method="POST", path="tasks/cancel", body=body))
+            matched += reply.matched
+            if not reply.cursor:
+                return matched
+            body = body | {"cursor": reply.cursor}
+
+    def retry(self, task_id: str) -> SubmittedTask:
+        """Submit a clone of the task, once, even if the answer gets lost."""
+        body = {"request_uuid": str(uuid.uuid4())}
+        call = Call(method="POST", path=f"task/{_part(task_id)}/retry", body=body)
+        return self._ask(SubmittedTask.from_json, call)
+
+    def set_priority(self, task_id: str, priority: int) -> PriorityReply:
+        """Give a task that waits another priority; the lower number goes first."""
+        call = Call(method="POST", path=f"task/{_part(task_id)}/priority", body={"priority": priority})
+        return self._ask(PriorityReply.from_json, call)
+
+    def children(self, task_id: str, *, limit: int | None = None) -> TaskList:
+        """List the tasks that have this one, or this run, as their parent, newest first; without a limit, all."""
+        return self._parse(TaskList.from_json, self._all_pages(f"task/{_part(task_id)}/children", {}, limit))
 
     def list_tasks(self, *, state: str = "ALL", tags: Sequence[str] = (), limit: int | None = None) -> TaskList:
         """List tasks that have all the tags (`key:value`), newest first; without a limit, all of them."""
@@ -157,6 +194,56 @@ class Swarming:
         """Get what the server knows of one bot."""
         return self._ask(BotInfo.from_json, Call(method="GET", path=f"bot/{_part(bot_id)}/get"))
 
+    def bot_events(self, bot_id: str, *, limit: int | None = None) -> BotEventList:
+        """List what happened to a bot, newest first; without a limit, all of it."""
+        return self._parse(BotEventList.from_json, self._all_pages(f"bot/{_part(bot_id)}/events", {}, limit))
+
+    def bot_tasks(self, bot_id: str, *, limit: int | None = None) -> TaskList:
+        """List the runs of a bot, newest first; without a limit, all of them."""
+        return self._parse(TaskList.from_json, self._all_pages(f"bot/{_part(bot_id)}/tasks", {}, limit))
+
+    def terminate(self, bot_id: str, *, reason: str | None = None) -> str:
+        """Have the bot end once it is idle; return the id of the task that does it, which can be waited for."""
+        body = {"reason": reason} if reason else {}
+        return self._ask(lambda json: str(json["task_id"]), _of_bot(bot_id, "terminate", body))
+
+    def restart_bot(self, bot_id: str, *, reason: str | None = None) -> None:
+        """Have the bot's process restart once it is idle."""
+        self._ask(lambda json: json, _of_bot(bot_id, "restart", {"reason": reason} if reason else {}))
+
+    def quarantine(self, bot_id: str, reason: str, *, until: datetime | None = None) -> BotInfo:
+        """Give the bot no tasks, until then or until `unquarantine`; a task that it has goes on."""
+        return self._ask(BotInfo.from_json, _of_bot(bot_id, "quarantine", _restriction(reason, until)))
+
+    def unquarantine(self, bot_id: str) -> BotInfo:
+        """End a quarantine; not one that the bot itself says it is in, as the reply then shows."""
+        return self._ask(BotInfo.from_json, _of_bot(bot_id, "unquarantine", {}))
+
+    def maintain(self, bot_id: str, reason: str, *, until: datetime | None = None) -> BotInfo:
+        """The same as `quarantine`, for a bot that somebody works on."""
+        return self._ask(BotInfo.from_json, _of_bot(bot_id, "maintenance", _restriction(reason, until)))
+
+    def end_maintenance(self, bot_id: str) -> BotInfo:
+        """End it."""
+        return self._ask(BotInfo.from_json, _of_bot(bot_id, "end_maintenance", {}))
+
+    def delete_bot(self, bot_id: str) -> None:
+        """Forget the bot; its history stays, and should it poll again, it is back."""
+        self._ask(lambda json: json, _of_bot(bot_id, "delete", {}))
+
+    def delete_dead_bots(self, *, dimensions: Sequence[tuple[str, str]] = ()) -> int:
+        """Forget all dead bots that have these dimensions, within seconds; say how many they are."""
+        body = {"dimensions": [f"{key}:{value}" for key, value in dimensions]}
+        return self._ask(lambda json: int(json["matched"]), Call(method="POST", path="bots/delete_dead", body=body))
+
+    def uploads(self, kind: str) -> Uploads:
+        """Look at, and change, a file for bots: `bot_config`, `bootstrap` or `bot_archive`."""
+        return Uploads(kind, self._ask, self._ask)
+
+    def join_token(self) -> JoinToken:
+        """Make what lets a machine become a bot within the hour."""
+        return self._ask(JoinToken.from_json, Call(method="POST", path="server/token"))
+
     def _all_pages(self, path: str, query: Query, limit: int | None) -> Json:
         """Return the last page, with the items of all of them."""
         items: list[Json] = []
@@ -184,6 +271,14 @@ class Swarming:
 
 def _part(name: str) -> str:
     return quote(name, safe="", errors="replace")
+
+
+def _of_bot(bot_id: str, verb: str, body: Json) -> Call:
+    return Call(method="POST", path=f"bot/{_part(bot_id)}/{verb}", body=body)
+
+
+def _restriction(reason: str, until: datetime | None) -> Json:
+    return {"reason": reason} | ({} if until is None else {"until_ts": until.timestamp()})
 
 
 def _held(path: str, query: Query, wait_secs: float | None) -> Call:

@@ -8,7 +8,20 @@ from importlib import import_module
 from typing import Protocol, cast
 
 PLUGIN_GROUP = "swarming.commands"
-BUILTIN = ("run", "trigger", "collect", "cancel", "tasks", "task", "bots")
+BOT_COMMANDS = (
+    "terminate",
+    "bot-events",
+    "bot-quarantine",
+    "bot-maintenance",
+    "bot-restart",
+    "bot-delete",
+)
+FILE_COMMANDS = ("hooks", "bootstrap", "bot-archive")
+BUILTIN = (
+    *("run", "trigger", "collect", "cancel", "retry", "priority", "tasks", "task", "why", "bots"),
+    *BOT_COMMANDS,
+    *FILE_COMMANDS,
+)
 
 
 class Command(Protocol):
@@ -32,7 +45,7 @@ class BrokenCommand(Exception):
 def load_command(name: str) -> Command | None:
     """Load the command of this name, or return None when there is none; raises BrokenCommand."""
     if name in BUILTIN:
-        return cast(Command, import_module(f"swarming_client.commands.{name}"))
+        return cast(Command, import_module(f"swarming_client.commands.{name.replace('-', '_')}"))
     module = plugins().get(name)
     if module is None:
         return None

@@ -36,4 +36,6 @@ def why_it_failed(result: TaskResult) -> str | None:
     """Say in a word why the exit code is not the command's own choice; None when it is."""
     if result.state == "COMPLETED":
         return "it ended without an exit code" if result.exit_code is None else None
+    if result.state == "NO_RESOURCE" and result.reason:
+        return f"no resource: {result.reason}"
     return REASONS.get(result.state, result.state.lower().replace("_", " "))

@@ -36,6 +36,8 @@ class TaskResult:
     failure: bool
     internal_failure: bool
     deduped_from: str | None
+    priority: int | None
+    reason: str | None
     created: datetime | None
     started: datetime | None
     completed: datetime | None
@@ -63,10 +65,12 @@ class TaskResult:
             failure=json.get("failure", False),
             internal_failure=json.get("internal_failure", False),
             deduped_from=json.get("deduped_from"),
-            created=_time(json.get("created_ts")),
-            started=_time(json.get("started_ts")),
-            completed=_time(json.get("completed_ts")),
-            abandoned=_time(json.get("abandoned_ts")),
+            priority=_integer(json.get("priority")),
+            reason=json.get("reason"),
+            created=time_of(json.get("created_ts")),
+            started=time_of(json.get("started_ts")),
+            completed=time_of(json.get("completed_ts")),
+            abandoned=time_of(json.get("abandoned_ts")),
             json=json,
         )
 
@@ -87,6 +91,7 @@ class TaskRequest:
     idempotent: bool
     authenticated: str | None
     parent_task_id: str | None
+    outlives_parent: bool
     json: Json
 
     @classmethod
@@ -106,6 +111,7 @@ class TaskRequest:
             idempotent=properties.get("idempotent", False),
             authenticated=json.get("authenticated"),
             parent_task_id=json.get("parent_task_id"),
+            outlives_parent=json.get("outlives_parent", False),
             json=json,
         )
 
@@ -160,39 +166,109 @@ class CancelReply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BotInfo:
-    """What the server knows of a bot; times are in UTC."""
+class CancelTasksReply:
+    """How many tasks had the tags and were asked to end; `cursor` leads to more of them, None at the end."""
 
-    bot_id: str
-    dimensions: Mapping[str, tuple[str, ...]]
-    is_dead: bool
-    quarantined: bool
-    maintenance: str | None
-    task_id: str | None
-    task_name: str | None
-    version: str | None
-    external_ip: str | None
-    first_seen: datetime | None
-    last_seen: datetime | None
-    deleted: bool
+    matched: int
+    cursor: str | None
     json: Json
 
     @classmethod
-    def from_json(cls, json: Json) -> BotInfo:
-        """Read a BotInfo; raises KeyError, TypeError or ValueError when it is none."""
+    def from_json(cls, json: Json) -> CancelTasksReply:
+        """Read the reply to a cancel by tags; raises TypeError or ValueError when it is none."""
+        return cls(matched=int(json.get("matched", 0)), cursor=json.get("cursor"), json=json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorityReply:
+    """Whether the task (still) waits and took the priority, and which one it has."""
+
+    ok: bool
+    priority: int
+    json: Json
+
+    @classmethod
+    def from_json(cls, json: Json) -> PriorityReply:
+        """Read the reply to a change of priority; raises KeyError, TypeError or ValueError when it is none."""
+        return cls(ok=json.get("ok", False), priority=int(json["priority"]), json=json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearMiss:
+    """Bots that lack the same few things; `text` says which, and what they have instead."""
+
+    count: int
+    text: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceBots:
+    """The bots for one slice (`number` counts from 0): how many match, by status, and which nearly do."""
+
+    number: int
+    dimensions: tuple[tuple[str, str], ...]
+    counts: Mapping[str, int]
+    examples: Mapping[str, tuple[str, ...]]
+    near_misses: tuple[NearMiss, ...]
+
+    @classmethod
+    def from_json(cls, number: int, json: Json) -> SliceBots:
+        """Read the fields that the current and the later slices have alike."""
         return cls(
-            bot_id=json["bot_id"],
-            dimensions={d["key"]: tuple(d.get("value", ())) for d in json.get("dimensions", ())},
-            is_dead=json.get("is_dead", False),
-            quarantined=json.get("quarantined", False),
-            maintenance=json.get("maintenance_msg"),
-            task_id=json.get("task_id"),
-            task_name=json.get("task_name"),
-            version=json.get("version"),
-            external_ip=json.get("external_ip"),
-            first_seen=_time(json.get("first_seen_ts")),
-            last_seen=_time(json.get("last_seen_ts")),
-            deleted=json.get("deleted", False),
+            number=number,
+            dimensions=_pairs(json.get("dimensions", ())),
+            counts={status: int(count) for status, count in json.get("bots", {}).items()},
+            examples={status: tuple(ids) for status, ids in json.get("example_bots", {}).items()},
+            near_misses=tuple(
+                NearMiss(count=int(one["count"]), text=one["text"], examples=tuple(one.get("examples", ())))
+                for one in json.get("nearest_misses", ())
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Why a task is pending. Of a task that is not, only `state`, `summary` and `reasons` (kind and text) tell.
+
+    `rank` counts from 1 among the tasks that ask for the same; `earliest` and `latest` are a rough guess, None when
+    there is none.
+    """
+
+    task_id: str
+    state: str
+    summary: str
+    reasons: tuple[tuple[str, str], ...]
+    rank: int | None
+    queue_length: int | None
+    here: SliceBots | None
+    later: tuple[SliceBots, ...]
+    expires: datetime | None
+    start_text: str
+    start_basis: str
+    earliest: datetime | None
+    latest: datetime | None
+    json: Json
+
+    @classmethod
+    def from_json(cls, json: Json) -> Explanation:
+        """Read a TaskExplanation; raises KeyError, TypeError or ValueError when it is none."""
+        start = json.get("expected_start", {})
+        current = _integer(json.get("current_task_slice"))
+        return cls(
+            task_id=json["task_id"],
+            state=json["state"],
+            summary=json["summary"],
+            reasons=tuple((one["kind"], one["text"]) for one in json.get("reasons", ())),
+            rank=_integer(json.get("rank")),
+            queue_length=_integer(json.get("queue_length")),
+            here=None if current is None else SliceBots.from_json(current, json),
+            later=tuple(SliceBots.from_json(int(one["task_slice"]), one) for one in json.get("later_slices", ())),
+            expires=time_of(json.get("expiration_ts")),
+            start_text=start.get("text", ""),
+            start_basis=start.get("basis", ""),
+            earliest=time_of(start.get("earliest_ts")),
+            latest=time_of(start.get("latest_ts")),
             json=json,
         )
 
@@ -210,24 +286,12 @@ class TaskList:
         return cls(items=tuple(TaskResult.from_json(item) for item in json["items"]), json=json)
 
 
-@dataclass(frozen=True, kw_only=True)
-class BotList:
-    """Bots; `json` is the API's reply with the items of all pages that were read."""
-
-    items: tuple[BotInfo, ...]
-    json: Json
-
-    @classmethod
-    def from_json(cls, json: Json) -> BotList:
-        """Read a (merged) BotList."""
-        return cls(items=tuple(BotInfo.from_json(item) for item in json["items"]), json=json)
-
-
 def _integer(value: str | int | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _time(value: str | None) -> datetime | None:
+def time_of(value: str | None) -> datetime | None:
+    """Read a time of the wire, which is UTC without a zone."""
     return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 

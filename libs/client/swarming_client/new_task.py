@@ -22,7 +22,8 @@ class NewTask:
     """A task of one slice; every time is in seconds.
 
     A pool is always asked for: `pool=default` unless `dimensions` names one. A key may repeat, and a value
-    may hold alternatives (`Linux|Mac`). The uuid makes a repeated submission give the first task.
+    may hold alternatives (`Linux|Mac`). The uuid makes a repeated submission give the first task. A parent is named
+    by the id of its run; a child ends with it, unless it `outlives_parent`.
     """
 
     command: Sequence[str]
@@ -39,6 +40,8 @@ class NewTask:
     wait_for_capacity: bool = False
     tags: Sequence[str] = ()
     user: str | None = None
+    parent_task_id: str | None = None
+    outlives_parent: bool = False
     request_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def to_json(self) -> Json:
@@ -56,7 +59,12 @@ class NewTask:
                 }
             ],
         }
-        return request | ({"user": self.user} if self.user else {})
+        more = {
+            "user": self.user,
+            "parent_task_id": self.parent_task_id,
+            "outlives_parent": self.outlives_parent,
+        }
+        return request | {name: value for name, value in more.items() if value}
 
     def _properties(self) -> Json:
         properties: Json = {

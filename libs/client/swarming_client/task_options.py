@@ -57,6 +57,8 @@ def task_from(args: argparse.Namespace) -> NewTask:
         wait_for_capacity=args.wait_for_capacity,
         tags=args.tag,
         user=args.user if args.user is not None else login_name(),
+        parent_task_id=args.parent,
+        outlives_parent=args.outlives_parent,
     )
 
 
@@ -130,6 +132,12 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
         "--tag", action="append", default=[], type=tag, metavar="K:V", help="a tag to find it by; repeatable"
     )
     labels.add_argument("--user", help="for whom it runs (default: your login name)")
+    labels.add_argument(
+        "--parent",
+        metavar="RUN_ID",
+        help="the run that submits it: it ends with that task (a command finds its own in SWARMING_TASK_ID)",
+    )
+    labels.add_argument("--outlives-parent", action="store_true", help="go on when the parent has ended")
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

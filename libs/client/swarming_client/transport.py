@@ -40,6 +40,8 @@ class Call:
     path: str
     query: Query = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    content: bytes | None = None
+    """A body that is not JSON, in place of `body`."""
     hold_secs: float = 0.0
 
 
@@ -95,6 +97,7 @@ class Transport:
                 f"{self._server}{API_PATH}{call.path}",
                 params=dict(call.query),
                 json=call.body,
+                content=call.content,
                 timeout=timeout,
             )
         except httpx.TimeoutException as error:

@@ -10,13 +10,18 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from swarming_botgateway.api.bot_code import bot_code_routes
 from swarming_botgateway.api.errors import HANDLERS
 from swarming_botgateway.api.event import event_routes
 from swarming_botgateway.api.handshake import handshake_routes
+from swarming_botgateway.api.old_error import old_error_routes
 from swarming_botgateway.api.poll import poll_routes
 from swarming_botgateway.api.server_ping import server_ping_routes
 from swarming_botgateway.api.task_error import task_error_routes
 from swarming_botgateway.api.task_update import task_update_routes
+from swarming_botgateway.bot_code.build import installed_package
+from swarming_botgateway.bot_code.rollout import RollOut
+from swarming_botgateway.bot_code.served import BotCode
 from swarming_botgateway.consumers import hint_reader
 from swarming_botgateway.heard import Heard
 from swarming_botgateway.offers import Closed, Offers
@@ -25,14 +30,20 @@ from swarming_botgateway.roll_call import RollCall
 from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
 from swarming_botgateway.store.bots import shard_count
-from swarming_botgateway.store.updates import RunUpdate, Verdict, write_updates
+from swarming_botgateway.store.updates import RunUpdate, Verdict, hot_updates
 from swarming_botgateway.usecases.connect import Connect
+from swarming_botgateway.usecases.join import Join
+from swarming_botgateway.usecases.judge_failures import JudgeFailures
+from swarming_botgateway.usecases.keep_standing import KeepStanding
+from swarming_botgateway.usecases.obey_commands import ObeyCommands
 from swarming_botgateway.usecases.poll import Poll
 from swarming_botgateway.usecases.record_event import RecordEvent
 from swarming_botgateway.usecases.report import ReportRun
 from swarming_common.background import Background
-from swarming_common.database.group_commit import GroupCommit
+from swarming_common.database.group_commit import GroupCommit, HotGroupCommit
+from swarming_common.database.pulse import PULSE_SECONDS, DatabasePulse
 from swarming_common.hints import addresses
+from swarming_common.hints.gateway import BotCommandsGiven, BotFilesChanged, BotSettingChanged
 from swarming_common.http.hot_routes import below
 from swarming_common.http.operations import operations
 from swarming_common.lifecycle import BuildService, Ports
@@ -52,6 +63,10 @@ class _Parts:
     heard: Heard
     updates: GroupCommit[RunUpdate, Verdict]
     events: GroupCommit[BotEvent, None]
+    standing: KeepStanding
+    commands: ObeyCommands
+    pulse: DatabasePulse
+    code: BotCode
     shard_count: int
 
 
@@ -61,10 +76,15 @@ def build(settings: BotGatewaySettings) -> BuildService:
     @asynccontextmanager
     async def gateway(ports: Ports) -> AsyncIterator[ASGIApp]:
         parts = await _parts(ports, settings)
-        async with _listening(parts), Background() as background:
+        async with Background() as background, _listening(parts, background):
             background.start(_close_when_stopping(parts), "answer_held_polls")
             background.every(settings.seen_seconds, parts.presence.write, "write_seen_bots")
             background.every(settings.heard_seconds, parts.heard.tell, "tell_heard_runs")
+            background.start(_look_for_commands(parts), "obey_commands")
+            background.every(settings.bot_commands_seconds, lambda: _look_for_commands(parts), "read_bot_commands")
+            background.every(PULSE_SECONDS, parts.pulse.feel, "feel_database")
+            background.start(RollOut(parts.code, parts.offers).run(), "roll_out_bot_code")
+            background.every(settings.bot_code_seconds, parts.code.refresh, "refresh_bot_code")
             yield _app(parts)
             parts.offers.close_all(Closed.STOPPING)
         await parts.updates.close()
@@ -76,21 +96,27 @@ def build(settings: BotGatewaySettings) -> BuildService:
 
 
 async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
+    offers = Offers(uuid4().hex[:12], ports.bus.send, ports.clock.monotonic)
+    code = BotCode(ports.database, ports.clock, installed_package(settings.public_url), settings.bot_updates)
+    await code.refresh()
     return _Parts(
         ports=ports,
         settings=settings,
-        offers=Offers(uuid4().hex[:12], ports.bus.send, ports.clock.monotonic),
+        offers=offers,
         presence=Presence(ports.database, settings.state_seconds),
         heard=Heard(ports.bus),
-        updates=GroupCommit(
+        updates=HotGroupCommit(
             ports.database,
-            write_updates,
+            hot_updates,
             name="run_updates",
-            one_statement=True,
             durable=lambda update: not update.only_confirms,
             max_items=MAX_UPDATES_IN_A_COMMIT,
         ),
         events=GroupCommit(ports.database, write_bot_events, name="bot_events"),
+        standing=KeepStanding(ports.database),
+        commands=ObeyCommands(database=ports.database, bus=ports.bus, offers=offers),
+        pulse=DatabasePulse(ports.database),
+        code=code,
         shard_count=await ports.database.read(shard_count),
     )
 
@@ -101,6 +127,9 @@ def _poll(parts: _Parts) -> Poll:
         bus=parts.ports.bus,
         offers=parts.offers,
         presence=parts.presence,
+        standing=parts.standing,
+        events=parts.events,
+        code=parts.code,
         settings=parts.settings,
         shard_count=parts.shard_count,
         stopping=parts.ports.stopping,
@@ -116,21 +145,35 @@ def _report(parts: _Parts) -> ReportRun:
         cache=parts.ports.cache,
         heard=parts.heard,
         presence=parts.presence,
+        judge=JudgeFailures(
+            database=parts.ports.database,
+            standing=parts.standing,
+            most_failures=parts.settings.bot_failures,
+            quarantine_secs=parts.settings.bot_failures_quarantine_secs,
+        ),
     )
 
 
 def _routes(parts: _Parts) -> list[Route]:
     settings, clock, report = parts.settings, parts.ports.clock, _report(parts)
     connect = Connect(parts.ports.database, parts.ports.bus, parts.offers)
-    record = RecordEvent(parts.events, parts.offers, parts.presence)
+    record = RecordEvent(parts.ports.database, parts.events, parts.offers, parts.presence)
+    join = Join(
+        database=parts.ports.database,
+        code_now=parts.code,
+        public_url=settings.public_url,
+        token_required=settings.enrolment_token_required,
+    )
     update_bytes, poll_bytes = settings.max_update_body_bytes, settings.max_poll_body_bytes
     return [
         *poll_routes(_poll(parts), clock, poll_bytes),
         *task_update_routes(report, clock, update_bytes, settings.max_output_chunk_bytes),
         *task_error_routes(report, clock, update_bytes),
-        *handshake_routes(connect, clock, poll_bytes),
+        *handshake_routes(connect, parts.code, clock, poll_bytes),
         *event_routes(record, clock, poll_bytes),
+        *old_error_routes(record, clock, poll_bytes),
         *server_ping_routes(),
+        *bot_code_routes(join, clock),
     ]
 
 
@@ -144,17 +187,32 @@ def _app(parts: _Parts) -> ASGIApp:
         redirect_slashes=False,
         openapi_url=None,
     )
-    checks = {"bus": lambda: ports.bus.connected, "not_stopping": lambda: not ports.stopping.is_set()}
+    checks = {
+        "bus": lambda: ports.bus.connected,
+        "database": lambda: parts.pulse.is_there,
+        "not_stopping": lambda: not ports.stopping.is_set(),
+    }
     app.include_router(operations(checks))
     return below(app, routes)
 
 
 @asynccontextmanager
-async def _listening(parts: _Parts) -> AsyncIterator[None]:
+async def _listening(parts: _Parts, background: Background) -> AsyncIterator[None]:
     """Read hints for this gateway and for all, and after a lost connection tell every shard what is held."""
     ports, offers = parts.ports, parts.offers
     roll_call = RollCall(offers, ports.bus.send, ports.clock.monotonic)
-    mailbox = await ports.bus.open_mailbox(hint_reader(offers, roll_call))
+
+    def on_setting(hint: BotSettingChanged) -> None:
+        offers.hear_news(hint.bot_id)
+        background.start(parts.standing.look(hint.bot_id, ports.clock.now()), "look_at_bot")
+
+    def on_commands(_: BotCommandsGiven) -> None:
+        background.start(_look_for_commands(parts), "obey_commands")
+
+    def on_files(_: BotFilesChanged) -> None:
+        background.start(parts.code.refresh(), "refresh_bot_code")
+
+    mailbox = await ports.bus.open_mailbox(hint_reader(offers, roll_call, on_setting, on_commands, on_files))
     await mailbox.listen(addresses.gateway(offers.gateway_id))
     await mailbox.listen(addresses.ALL_GATEWAYS)
 
@@ -167,6 +225,10 @@ async def _listening(parts: _Parts) -> AsyncIterator[None]:
         yield
     finally:
         await mailbox.close()
+
+
+async def _look_for_commands(parts: _Parts) -> None:
+    await parts.commands.look(parts.ports.clock.now())
 
 
 async def _close_when_stopping(parts: _Parts) -> None:

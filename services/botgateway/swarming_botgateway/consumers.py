@@ -6,15 +6,30 @@ from typing import Any
 from swarming_botgateway.offers import Offers
 from swarming_botgateway.roll_call import RollCall
 from swarming_common.bus.port import HintReader
-from swarming_common.hints.gateway import RunAssigned, ShardAlive
+from swarming_common.hints.gateway import (
+    BotCommandsGiven,
+    BotFilesChanged,
+    BotSettingChanged,
+    RunAssigned,
+    ShardAlive,
+)
 from swarming_common.hints.wire import Hint
 
 
-def hint_reader(offers: Offers, roll_call: RollCall) -> HintReader:
+def hint_reader(
+    offers: Offers,
+    roll_call: RollCall,
+    on_setting: Callable[[BotSettingChanged], None],
+    on_commands: Callable[[BotCommandsGiven], None],
+    on_files: Callable[[BotFilesChanged], None],
+) -> HintReader:
     """Reads the gateway's mailbox."""
     reactions: dict[type[Hint], Callable[[Any], None]] = {
         RunAssigned: offers.assign,
         ShardAlive: roll_call.hear,
+        BotSettingChanged: on_setting,
+        BotCommandsGiven: on_commands,
+        BotFilesChanged: on_files,
     }
 
     def read(hint: Hint) -> None:

@@ -39,6 +39,7 @@ class Closed(Enum):
     SUPERSEDED = "the bot polls again, or another process of it shook hands"
     SHUT_DOWN = "the bot said that it shuts down"
     GONE = "the connection closed"
+    NEWS = "a person set something of the bot, deleted it, or there is other code for it"
 
 
 @dataclass(eq=False, slots=True)
@@ -70,6 +71,9 @@ class Offers:
     """Its own in each process, so that no two offers have one id."""
     send: Callable[[str, Hint], None]
     monotonic: Callable[[], float]
+    news_of_bots: int = 0
+    """Grows with each hint that something was set of a bot, or that one was deleted: a poll whose bot was read before
+    looks again."""
     _held: dict[str, HeldPoll] = field(default_factory=dict)
     _by_bot: dict[str, HeldPoll] = field(default_factory=dict)
     _by_shard: dict[int, dict[str, HeldPoll]] = field(default_factory=dict)
@@ -126,6 +130,11 @@ class Offers:
         if (held := self._by_bot.get(bot_id)) is not None:
             self._end(held, reason)
 
+    def hear_news(self, bot_id: str) -> None:
+        """Something was set of this bot: let it poll again at once."""
+        self.news_of_bots += 1
+        self.close_bot(bot_id, Closed.NEWS)
+
     def close_process(self, bot_id: str, session: Session | None, reason: Closed) -> None:
         """The same, unless it is the poll of another process of this bot."""
         held = self._by_bot.get(bot_id)
@@ -140,6 +149,10 @@ class Offers:
     def held_for(self, shard: int) -> tuple[HeldPoll, ...]:
         """The polls that are offered to this shard."""
         return tuple(self._by_shard.get(shard, {}).values())
+
+    def held_with_other_code(self, version: str) -> tuple[HeldPoll, ...]:
+        """The polls of bots that run other code than this."""
+        return tuple(held for held in self._held.values() if held.offer.bot_version != version)
 
     def ended_since(self, shard: int, moment: float) -> int:
         """How many offers to this shard have ended since then (monotonic seconds)."""

@@ -24,6 +24,11 @@ class Session:
     def __str__(self) -> str:
         return f"{self.began_ms:012x}-{self.process}"
 
+    @property
+    def began(self) -> datetime:
+        """When it began, to the millisecond."""
+        return _EPOCH + timedelta(milliseconds=self.began_ms)
+
     def is_same_process(self, other: "Session") -> bool:
         """Whether both belong to one process."""
         return self.process == other.process

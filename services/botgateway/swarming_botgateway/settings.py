@@ -2,6 +2,8 @@
 
 from pydantic import Field
 
+from swarming_botgateway.bot_code.rule import BotUpdates
+from swarming_botgateway.restart import RestartRules
 from swarming_common.settings import CommonSettings
 
 DEFAULT_PORT = 8083
@@ -45,6 +47,35 @@ class BotGatewaySettings(CommonSettings):
 
     heard_seconds: float = Field(default=2.0, gt=0)
     """How often the shards are told which runs were heard of."""
+
+    bot_commands_seconds: float = Field(default=5.0, gt=0)
+    """How often the table of commands is read for what no hint told."""
+
+    bot_failures: int = Field(default=5, ge=0)
+    """After so many internal failures in a row a bot is quarantined; 0 means never."""
+
+    bot_failures_quarantine_secs: float = Field(default=3600.0, ge=0)
+    """For how long; then one more failure quarantines it again. 0 means until a person ends it."""
+
+    bot_restart_secs: float = Field(default=0.0, ge=0)
+    """After how long a bot's process is told to restart, give or take a fifth; 0 means never."""
+
+    host_reboot_secs: float = Field(default=0.0, ge=0)
+    """The same of rebooting a bot's machine, which not every machine survives: 0, never, unless somebody chose it."""
+
+    bot_updates: BotUpdates = BotUpdates.AUTO
+    """Which bots are told to update themselves: `auto`, `always` or `off` (bot_code/rule.py)."""
+
+    bot_code_seconds: float = Field(default=5.0, gt=0)
+    """How often the uploads are read for what no hint told."""
+
+    enrolment_token_required: bool = False
+    """Whether `/bootstrap` and `/bot_code` want a token; one that is given is checked in any case."""
+
+    @property
+    def restart_rules(self) -> RestartRules:
+        """When bots are told to restart."""
+        return RestartRules(bot_secs=self.bot_restart_secs, host_secs=self.host_reboot_secs)
 
     @property
     def max_update_body_bytes(self) -> int:

@@ -4,7 +4,8 @@ from prometheus_client import Counter, Histogram
 
 TASKS_SUBMITTED = Counter(
     "swarming_frontend_tasks_submitted_total",
-    "Goes up when a submission was answered: new for a task that was written, repeated for a known request_uuid.",
+    "Goes up when a submission was answered: new for a task that was written, repeated for a known request_uuid, "
+    "refused where too many wait.",
     ["outcome"],
 )
 SUBMIT_SECONDS = Histogram(
@@ -14,6 +15,6 @@ SUBMIT_SECONDS = Histogram(
 )
 COMMANDS_GIVEN = Counter(
     "swarming_frontend_commands_given_total",
-    "Goes up when a command was answered: told when its owner's word came in time, assumed when it did not.",
+    "Goes up when a command is written: told when its owner's word came in time, assumed when not, else not_awaited.",
     ["kind", "outcome"],
 )

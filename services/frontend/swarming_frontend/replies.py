@@ -1,17 +1,20 @@
-"""The frontend's own mailbox: where the owners of tasks and bots say that a command is done."""
+"""The frontend's own mailbox: where the owners of tasks and bots say that a command is done, or answer a question."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import structlog
 
 from swarming_common.bus.port import Bus, Mailbox
 from swarming_common.hints import addresses
-from swarming_common.hints.frontend import CommandDone
+from swarming_common.hints.frontend import CommandDone, WhyAnswered
 from swarming_common.hints.wire import Hint
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class Replies:
@@ -20,6 +23,7 @@ class Replies:
     def __init__(self, frontend_id: str) -> None:
         self.frontend_id = frontend_id
         self._waiting: dict[str, asyncio.Future[CommandDone]] = {}
+        self._asking: dict[str, asyncio.Future[WhyAnswered]] = {}
         self._mailbox: Mailbox | None = None
 
     async def open(self, bus: Bus) -> None:
@@ -34,12 +38,12 @@ class Replies:
 
     def read(self, hint: Hint) -> None:
         """Take a hint from the mailbox."""
-        if not isinstance(hint, CommandDone):
+        if isinstance(hint, CommandDone):
+            _resolve(self._waiting.get(hint.command_id), hint)
+        elif isinstance(hint, WhyAnswered):
+            _resolve(self._asking.get(hint.question_id), hint)
+        else:
             log.warning("hint_not_for_frontend", kind=type(hint).__name__)
-            return
-        waiting = self._waiting.get(hint.command_id)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(hint)
 
     @contextmanager
     def expected(self, command_id: str) -> Iterator["asyncio.Future[CommandDone]"]:
@@ -50,3 +54,18 @@ class Replies:
             yield future
         finally:
             del self._waiting[command_id]
+
+    @contextmanager
+    def answer_expected(self, question_id: str) -> Iterator["asyncio.Future[WhyAnswered]"]:
+        """Resolves when the answer to this question comes; to be entered before the question is asked."""
+        future: asyncio.Future[WhyAnswered] = asyncio.get_running_loop().create_future()
+        self._asking[question_id] = future
+        try:
+            yield future
+        finally:
+            del self._asking[question_id]
+
+
+def _resolve(waiting: "asyncio.Future[T] | None", word: T) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(word)

@@ -14,7 +14,6 @@ text, every real one is a thousandth of it), and small enough to hold many in me
 REFERENCE_MIN_TIMEOUT_SECS = 30
 REFERENCE_MIN_PING_TOLERANCE_SECS = 60
 REFERENCE_GUARDED_PRIORITY = 20
-REFERENCE_BOT_DEATH_TIMEOUT_SECS = 600
 
 
 class FrontendSettings(CommonSettings):
@@ -28,8 +27,6 @@ class FrontendSettings(CommonSettings):
     """The least silence of a bot that a request may tolerate; tests lower it."""
     guarded_priority: int = Field(default=REFERENCE_GUARDED_PRIORITY, ge=0, le=255)
     """Priorities below it are raised to it for callers without special rights; 0 guards none."""
-    bot_death_timeout_secs: int = Field(default=REFERENCE_BOT_DEATH_TIMEOUT_SECS, gt=0)
-    """How long a bot may be unheard of before it is shown as dead."""
 
     @property
     def limits(self) -> Limits:

@@ -7,7 +7,10 @@ import pytest
 
 from swarming_bot.fleet import Fleet
 from swarming_bot.settings import fleet_settings
+from swarming_bot.tuning import Tuning
 from tests.unit.bot.scripted_server import PATIENCE_SECONDS, ScriptedServer
+
+CALM = Tuning(lowest_free_disk_mb=0, cache_free_disk_mb=0)  # whatever the disk of the machine that tests
 
 
 @pytest.fixture
@@ -22,8 +25,20 @@ def start_bots(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[...,
     """Start bots of this process; they are stopped, and must stop, when the test ends."""
     fleets = []
 
-    def start(count: int = 1, bot_id: str = "bot1", **dimensions: list[str]) -> Fleet:
-        settings = fleet_settings(server.url, count, dimensions, bot_id, str(tmp_path / "work"))
+    def start(
+        count: int = 1,
+        bot_id: str = "bot1",
+        hooks: str | None = None,
+        tuning: Tuning = CALM,
+        reboot_command: tuple[str, ...] = (),
+        **dimensions: list[str],
+    ) -> Fleet:
+        hooks_file = None
+        if hooks is not None:
+            hooks_file = str(tmp_path / "bot_config.py")
+            Path(hooks_file).write_text(hooks)
+        work = str(tmp_path / "work")
+        settings = fleet_settings(server.url, count, dimensions, bot_id, work, tuning, hooks_file, reboot_command)
         fleet = Fleet(settings)
         fleet.start()
         fleets.append(fleet)

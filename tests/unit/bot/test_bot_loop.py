@@ -210,3 +210,23 @@ def test_a_work_folder_belongs_to_one_bot_at_a_time(server, start_bots, monkeypa
 
     with pytest.raises(BotError, match="another bot is using"):
         start_bots()
+
+
+def test_a_bot_that_runs_from_a_package_says_that_it_does_not_update_and_goes_on(server, start_bots):
+    start_bots()
+
+    server.command({"cmd": "update", "version": "0" * 64})
+
+    first = server.wait_for_call("poll")
+    assert first.body["state"]["bot_code"] == {"updates": False}
+    assert not server.calls("event")
+
+
+@pytest.mark.parametrize("version", [None, 7, "", "../other", "x" * 129])
+def test_an_update_to_no_version_is_a_failed_poll(server, start_bots, version):
+    start_bots()
+
+    server.command({"cmd": "update", "version": version}, {"cmd": "sleep", "duration": 0})
+
+    first, second = (server.wait_for_call("poll", count) for count in (1, 2))
+    assert second.body["request_uuid"] == first.body["request_uuid"]

@@ -20,7 +20,6 @@ from swarming_bot.output import LARGEST_CHUNK_BYTES, MEMORY_BYTES, Output
 from swarming_bot.pacing import Pacing
 from swarming_bot.retry_delay import call_delay, poll_delay
 from swarming_bot.version import version_of
-from swarming_bot.work_folder import remove_tree
 from tests.unit.bot.scripted_server import a_manifest
 
 
@@ -60,15 +59,16 @@ def test_output_beyond_memory_waits_on_disk_and_joins_up(output):
     assert taken == written
 
 
-def test_output_makes_room_once_all_of_it_is_acknowledged(output, monkeypatch):
-    monkeypatch.setattr("swarming_bot.output.DISK_BYTES", 10)
-    output.append(b"x" * 10)
-    had_room = output.has_room
+def test_output_beyond_what_a_server_keeps_is_dropped(output, monkeypatch):
+    monkeypatch.setattr("swarming_bot.output.MOST_BYTES", 10)
+    output.append(b"12345678")
+    output.acknowledge(4)
 
-    output.acknowledge(10)
+    output.append(b"9abc")
+    output.append(b"def")
 
-    assert not had_room
-    assert output.has_room
+    assert output.next_chunk() == (4, b"56789a")
+    assert output.unsent == 6
 
 
 def test_the_first_output_after_quiet_leaves_soon_and_the_next_half_a_second_later():
@@ -162,6 +162,8 @@ def test_the_version_is_the_hash_that_the_protocol_defines():
         ("relative_cwd", "/etc"),
         ("relative_cwd", "a/../../b"),
         ("secret_bytes", "no base64!"),
+        ("cas_input_root", {"cas_instance": "i", "digest": {"hash": "h", "size_bytes": 1}}),
+        ("cipd_input", {"server": "s", "packages": []}),
     ],
 )
 def test_a_bad_manifest_names_the_field(field, value):
@@ -221,14 +223,3 @@ def test_a_note_that_cannot_be_read_says_nothing(tmp_path):
     leftovers.end(str(note))
 
     assert not note.exists()
-
-
-def test_a_tree_is_removed_whatever_its_permissions(tmp_path):
-    inner = tmp_path / "tree" / "locked" / "deeper"
-    inner.mkdir(parents=True)
-    (inner / "file").write_text("x")
-    inner.chmod(0)
-    inner.parent.chmod(0o500)
-
-    assert remove_tree(str(tmp_path / "tree"))
-    assert not (tmp_path / "tree").exists()

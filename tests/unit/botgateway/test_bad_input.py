@@ -134,7 +134,7 @@ async def test_an_event_of_an_unknown_name_is_refused(world):
     assert (answer.status_code, answer.json()["error"][:7]) == (400, "event: ")
 
 
-@pytest.mark.parametrize("path", [f"{BASE}/nothing", f"{BASE}/poll/", f"{BASE}/bot_code/x", "/elsewhere"])
+@pytest.mark.parametrize("path", [f"{BASE}/nothing", f"{BASE}/poll/", "/elsewhere"])
 async def test_an_unknown_path_is_a_404_in_json_so_that_bots_do_not_retry(world, path):
     for answer in (await world.http.get(path), await world.http.post(path, json={})):
         assert answer.status_code == 404

@@ -4,6 +4,7 @@ from swarming_common.database import tables
 from swarming_common.hints.scheduler import RunReported, RunsHeard
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
+from swarming_common.release import server_version
 from tests.unit.botgateway.world import Bot, a_world, encoded, some_properties, some_settings
 
 FINAL = {
@@ -26,8 +27,8 @@ async def test_a_handshake_opens_a_session_and_the_bot_is_known(world):
 
     assert response.json() == {
         "bot_version": "v1",
-        "server_version": "1",
-        "bot_config_rev": "1",
+        "server_version": server_version(),
+        "bot_config_rev": "0",
         "bot_config_name": "bot_config.py",
         "session": bot.session,
     }

@@ -1,12 +1,13 @@
 """The batch of updates says and stores the same on each database, and in one statement as row by row."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from swarming_botgateway.sessions import begin_session
+from swarming_botgateway.standing import with_own_word
 from swarming_botgateway.store.bots import (
     BotFacts,
     SeenBot,
@@ -17,11 +18,12 @@ from swarming_botgateway.store.bots import (
     write_facts,
     write_seen_bots,
 )
-from swarming_botgateway.store.updates import Output, RunUpdate, revoked_runs, write_updates, write_updates_portably
+from swarming_botgateway.store.updates import Output, RunUpdate, Verdict, hot_updates, revoked_runs
 from swarming_common.database import tables
 from swarming_common.database.port import Database
 from swarming_common.errors import DataRejected
 from swarming_common.hints.scheduler import Report
+from swarming_common.model.bot_restrictions import RestrictionFacts
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId
@@ -31,11 +33,21 @@ from tests.unit.botgateway.world import a_run_id
 NOW = datetime(2026, 7, 1, 12, 30, 0, 123456, tzinfo=UTC)
 MINE, OTHERS = begin_session("p/1", NOW, None), begin_session("p/2", NOW, None)
 
+Write = Callable[[Database, Sequence[RunUpdate]], Awaitable[Sequence[Verdict]]]
+
+
+async def hot(database: Database, updates: Sequence[RunUpdate]) -> Sequence[Verdict]:
+    return await database.write_hot(hot_updates(updates))
+
+
+async def portably(database: Database, updates: Sequence[RunUpdate]) -> Sequence[Verdict]:
+    return await database.write(hot_updates(updates).portable)
+
 
 class UpdateStoreContract:
     """Subclasses supply `database` and `write`."""
 
-    write: Callable[..., object] = staticmethod(write_updates)
+    write: Write = staticmethod(hot)
 
     async def test_every_kind_of_update_gets_its_verdict_in_order(self, database):
         ours, theirs, revoked, over = [
@@ -46,7 +58,7 @@ class UpdateStoreContract:
         unknown = a_run_id()
         updates = [said(run, content=b"x") for run in (ours, theirs, revoked, over, killed, unknown)]
 
-        verdicts = await database.write(lambda c: self.write(c, updates))
+        verdicts = await self.write(database, updates)
 
         assert [one.is_current for one in verdicts] == [True, False, False, False, True, False]
         assert not any(one.is_repeat for one in verdicts)
@@ -67,7 +79,7 @@ class UpdateStoreContract:
             details={"bot_overhead": 0.9, "cleanup_stats": {"duration": 1e-06}},
         )
 
-        await database.write(lambda c: self.write(c, [said(run, report)]))
+        await self.write(database, [said(run, report)])
 
         [row] = await rows(database, tables.run_report)
         assert (row.task_id, row.run_number, row.bot_id) == (run.task_id, run.number, "bot1")
@@ -80,8 +92,8 @@ class UpdateStoreContract:
         run = await a_run(database)
         batch = [said(run, confirmed()), said(run, content=b"\0\xff"), said(run, finished(0))]
 
-        first = await database.write(lambda c: self.write(c, batch))
-        again = await database.write(lambda c: self.write(c, batch))
+        first = await self.write(database, batch)
+        again = await self.write(database, batch)
 
         assert [one.is_accepted for one in first] == [True, True, True]
         assert [one.is_accepted for one in again] == [False, False, True]
@@ -90,32 +102,51 @@ class UpdateStoreContract:
 
     async def test_after_the_first_end_only_the_same_end_is_a_repeat(self, database):
         run = await a_run(database)
-        await database.write(lambda c: self.write(c, [said(run, finished(0))]))
+        await self.write(database, [said(run, finished(0))])
 
         failed = Report(kind=ReportKind.FAILED, created_ts=NOW, message="x")
         batch = [said(run, finished(0)), said(run, finished(1)), said(run, failed), said(run)]
-        verdicts = await database.write(lambda c: self.write(c, batch))
+        verdicts = await self.write(database, batch)
 
         assert [one.is_repeat for one in verdicts] == [True, False, False, False]
         assert not any(one.is_current for one in verdicts)
         assert [row.kind for row in await rows(database, tables.run_report)] == ["finished"]
+
+    async def test_a_run_that_was_given_up_keeps_output_and_how_it_ended_under_another_name(self, database):
+        run, killed = await a_run(database), await a_run(database)
+        await self.write(database, [said(run, confirmed()), said(killed, confirmed())])
+        for one, state in ((run, TaskState.BOT_DIED), (killed, TaskState.KILLED)):
+            await change_run(database, one, state=int(state))
+        lost = Report(kind=ReportKind.LOST, created_ts=NOW)
+
+        batch = [said(run, content=b"x"), said(run, lost), said(run, session=str(OTHERS)), said(killed, finished(0))]
+        verdicts = await self.write(database, batch)
+        again = await self.write(database, [said(run, finished(3)), said(killed, finished(0)), said(killed)])
+
+        assert not any(one.is_current for one in [*verdicts, *again])
+        assert [one.is_late for one in verdicts] == [True, True, False, True]
+        assert [one.is_late for one in again] == [True, False, False]
+        assert [row.task_id for row in await rows(database, tables.task_output)] == [run.task_id]
+        reports = {(row.task_id, row.kind, row.exit_code) for row in await rows(database, tables.run_report)}
+        late = {(run.task_id, "late", 3), (killed.task_id, "late", 0)}
+        assert reports == late | {(one.task_id, "confirmed", None) for one in (run, killed)}
 
     async def test_a_run_that_is_being_taken_back_can_only_be_given_back(self, database):
         run = await a_run(database, revoked=True)
         given_back = Report(kind=ReportKind.CANCELED, created_ts=NOW)
 
         batch = [said(run), said(run, confirmed()), said(run, given_back)]
-        verdicts = await database.write(lambda c: self.write(c, batch))
+        verdicts = await self.write(database, batch)
 
         assert [one.is_current for one in verdicts] == [False, False, True]
         assert [row.kind for row in await rows(database, tables.run_report)] == ["canceled"]
 
     async def test_only_the_session_that_confirmed_goes_on(self, database):
         run = await a_run(database)
-        await database.write(lambda c: self.write(c, [said(run, confirmed())]))
+        await self.write(database, [said(run, confirmed())])
 
         batch = [said(run), said(run, session=str(OTHERS)), said(run, session=None)]
-        verdicts = await database.write(lambda c: self.write(c, batch))
+        verdicts = await self.write(database, batch)
 
         assert [one.is_current for one in verdicts] == [True, False, True]
 
@@ -123,7 +154,7 @@ class UpdateStoreContract:
         run = await a_run(database)
         batch = [said(run, content=b"abc", start=4), said(run, content=b"abc", start=4)]
 
-        verdicts = await database.write(lambda c: self.write(c, batch))
+        verdicts = await self.write(database, batch)
 
         assert all(one.is_current for one in verdicts)
         assert [(row.start, row.content) for row in await rows(database, tables.task_output)] == [(4, b"abc")]
@@ -139,7 +170,7 @@ class BotStoreContract:
         await a_run(database, revoked=True)
         await a_run(database, state=int(TaskState.KILLED))
         batch = [said(confirmed_run, confirmed()), said(ended, finished(0))]
-        await database.write(lambda c: write_updates(c, batch))
+        await hot(database, batch)
 
         bot1, bot2, bot3 = [await database.read(lambda c, b=b: known_bot(c, b)) for b in ("bot1", "bot2", "bot3")]
 
@@ -172,10 +203,13 @@ class BotStoreContract:
         await a_bot(database, "bot1")
         facts = BotFacts(dimensions={"id": ["bot1"]}, version="v2", quarantined="why", maintenance=None)
 
-        await database.write(lambda c: write_facts(c, "bot1", facts))
+        said = with_own_word(RestrictionFacts(), facts, NOW)
+
+        await database.write(lambda c: write_facts(c, "bot1", facts, said))
 
         known = await database.read(lambda c: known_bot(c, "bot1"))
         assert known.facts == facts
+        assert known.restrictions.own_quarantine == said.own_quarantine
 
     async def test_what_was_seen_moves_only_forward(self, database):
         for bot_id in ("bot1", "bot2"):
@@ -207,11 +241,11 @@ class TestUpdatesOnPostgres(OnPostgres, UpdateStoreContract, BotStoreContract):
         run = await a_run(database)
 
         with pytest.raises(DataRejected):
-            await database.write(lambda c: write_updates(c, [said(run, session="a\0b")]), one_statement=True)
+            await hot(database, [said(run, session="a\0b")])
 
 
 class TestUpdatesRowByRowOnPostgres(TestUpdatesOnPostgres):
-    write = staticmethod(write_updates_portably)
+    write = staticmethod(portably)
 
 
 async def a_run(database: Database, **changed: object) -> RunId:
@@ -223,6 +257,11 @@ async def a_run(database: Database, **changed: object) -> RunId:
     }  # fmt: skip
     await database.write(lambda c: c.execute(insert(tables.task_run), row | changed))
     return run
+
+
+async def change_run(database: Database, run: RunId, **changes: object) -> None:
+    statement = update(tables.task_run).where(tables.task_run.c.task_id == run.task_id).values(**changes)
+    await database.write(lambda c: c.execute(statement))
 
 
 async def a_bot(database: Database, bot_id: str, **changed: object) -> None:

@@ -17,7 +17,6 @@ from tests.unit.botgateway.world import Bot, a_run_id, a_world, encoded, some_se
     [
         {"bot_id": "bot2"},
         {"revoked": True},
-        {"state": int(TaskState.BOT_DIED)},
         {"state": int(TaskState.COMPLETED)},
     ],
 )
@@ -36,6 +35,56 @@ async def test_an_update_of_a_run_that_is_not_the_bots_is_told_to_stop_and_store
     assert await world.output(run) == {}
     await world.turn()
     assert world.of_kind(RunReported) == []
+
+
+@pytest.mark.parametrize("given_up", [TaskState.BOT_DIED, TaskState.KILLED])
+async def test_a_run_that_was_given_up_for_silence_keeps_what_comes_late_and_is_told_to_stop(world, given_up):
+    bot = await world.a_connected_bot()
+    run = await world.a_run("bot1")
+    await world.update(bot, run, output=encoded(b"early"), output_chunk_start=0)
+    await world.change_run(run, state=int(given_up))
+
+    answers = [
+        await world.update(bot, run, output=encoded(b"late"), output_chunk_start=5),
+        await world.update(bot, run, exit_code=0, duration=1, cost_usd=0.25),
+        await world.update(bot, run, output=encoded(b"after the end"), output_chunk_start=9),
+    ]
+
+    assert all(one.json()["must_stop"] for one in answers)
+    assert await world.output(run) == {0: b"early", 5: b"late"}
+    assert await world.report_kinds() == ["confirmed", "late"]
+    await world.turn()
+    assert [hint.report.kind for hint in world.of_kind(RunReported)] == ["confirmed", "late"]
+    assert world.of_kind(RunReported)[-1].report.cost_usd == 0.25
+
+
+async def test_another_bot_and_another_process_of_the_bot_add_nothing_to_a_run_that_was_given_up(world):
+    bot = await world.a_connected_bot()
+    run = await world.a_run("bot1")
+    await world.update(bot, run)
+    await world.change_run(run, state=int(TaskState.BOT_DIED))
+    again = await world.a_connected_bot(process="p/2")
+    other = await world.a_connected_bot("bot2")
+
+    answers = [
+        await world.update(one, run, output=encoded(b"x"), output_chunk_start=0, exit_code=0, duration=1)
+        for one in (again, other)
+    ]
+
+    assert [(one.json()["ok"], one.json()["must_stop"]) for one in answers] == [(False, True)] * 2
+    assert await world.output(run) == {}
+
+
+async def test_a_run_that_its_bot_failed_is_over(world):
+    bot = await world.a_connected_bot()
+    run = await world.a_run("bot1")
+    await world.post("task_error", {"id": "bot1", "task_id": str(run), "message": "x"})
+    await world.change_run(run, state=int(TaskState.BOT_DIED))
+
+    answer = await world.update(bot, run, output=encoded(b"x"), output_chunk_start=0)
+
+    assert (answer.json()["ok"], answer.json()["must_stop"]) == (False, True)
+    assert await world.output(run) == {}
 
 
 async def test_an_update_of_a_run_that_does_not_exist_is_told_to_stop(world):

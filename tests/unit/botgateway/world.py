@@ -70,9 +70,10 @@ class Bot:
         self.state: dict[str, Any] = {"running_time": 1, "sleep_streak": 0}
         self.process = process
         self.session: str | None = None
+        self.version = "v1"
 
     def word(self, **more: Any) -> dict[str, Any]:
-        return {"dimensions": self.dimensions, "state": self.state, "version": "v1", **more}
+        return {"dimensions": self.dimensions, "state": self.state, "version": self.version, **more}
 
     def poll_body(self, **more: Any) -> dict[str, Any]:
         return self.word(session=self.session, request_uuid=f"uuid-{next(_numbers)}", **more)

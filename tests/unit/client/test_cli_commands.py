@@ -73,7 +73,7 @@ def test_the_help_lists_every_command_with_a_line(swarming: Swarming):
 
     lines = {line.split()[0]: line for line in ended.out.splitlines() if line.startswith("  ")}
     assert ended.code == 0
-    assert {"run", "trigger", "collect", "cancel", "tasks", "task", "bots", "greet", "broken"} <= lines.keys()
+    assert {"run", "trigger", "collect", "cancel", "tasks", "task", "why", "bots", "greet", "broken"} <= lines.keys()
     assert lines["greet"].endswith("greet")
     assert "does not load" in lines["broken"]
     assert ended.err == ""
@@ -93,7 +93,7 @@ def test_no_command_at_all_shows_the_help_as_a_complaint(swarming: Swarming):
     assert "commands:" in ended.err
 
 
-@pytest.mark.parametrize("command", ["run", "trigger", "collect", "cancel", "tasks", "task", "bots"])
+@pytest.mark.parametrize("command", ["run", "trigger", "collect", "cancel", "tasks", "task", "why", "bots"])
 def test_every_command_has_help(swarming: Swarming, command: str):
     ended = swarming(command, "--help")
 

@@ -10,9 +10,13 @@ from swarming_common.bus.in_process import InProcessBus
 from swarming_common.cache.in_process import InProcessCache
 from swarming_common.database.port import Database
 from swarming_common.database.sqlite import open_sqlite
+from swarming_common.hints import addresses
 from swarming_common.lifecycle import Ports
+from swarming_common.model.shards import shard_of_pool
 from swarming_frontend.bootstrap import build
 from swarming_frontend.settings import FrontendSettings
+from tests.unit.frontend.builders import a_new_task
+from tests.unit.frontend.scripted_shard import Shard
 
 API = "/api/swarming/v1"
 
@@ -61,3 +65,17 @@ def start_frontend(sqlite_folder: Path) -> StartFrontend:
 async def frontend(start_frontend: StartFrontend) -> AsyncIterator[Frontend]:
     async with start_frontend() as started:
         yield started
+
+
+@pytest.fixture
+async def shard(frontend) -> AsyncIterator[Shard]:
+    scripted = Shard(frontend)
+    mailbox = await frontend.bus.open_mailbox(scripted.read)
+    await mailbox.listen(addresses.shard(shard_of_pool("default")))
+    yield scripted
+    await mailbox.close()
+
+
+@pytest.fixture
+async def task_id(frontend) -> str:
+    return (await frontend.post("tasks/new", a_new_task())).json()["task_id"]

@@ -1,66 +1,17 @@
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import select
 
-from swarming_common.database.tables import command
-from swarming_common.hints import addresses
-from swarming_common.hints.frontend import CommandDone
-from swarming_common.hints.scheduler import CommandGiven
-from swarming_common.hints.wire import Hint
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import parse_task_id
+from swarming_frontend.commands import Commands
 from swarming_frontend.replies import Replies
 from swarming_frontend.usecases.cancel import Cancel, CancelOutcome, CancelTask, from_rows
-from tests.unit.frontend.builders import a_new_task, a_result, a_running_task
+from tests.unit.frontend.builders import a_result, a_running_task
+from tests.unit.frontend.scripted_shard import commands
 
 KILL = {"kill_running": True}
-
-
-class Shard:
-    """Answers every command at once, as its scheduler would; says nothing while `answer` is None."""
-
-    def __init__(self, frontend) -> None:
-        self.frontend = frontend
-        self.answer: dict[str, bool] | None = None
-        self.heard: list[Hint] = []
-        self.told = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def read(self, hint: Hint) -> None:
-        if isinstance(hint, CommandGiven):
-            self.heard.append(hint)
-            task = asyncio.create_task(self._answer(hint))
-            self._tasks.add(task)
-
-    async def _answer(self, hint: CommandGiven) -> None:
-        rows = await commands(self.frontend)
-        reply_to = next(row.reply_to for row in rows if row.command_id == hint.command_id)
-        if self.answer is not None:
-            done = CommandDone(command_id=hint.command_id, **self.answer)
-            for _ in range(2):  # every hint may come twice
-                self.frontend.bus.send(addresses.frontend(reply_to), done)
-        self.told.set()
-
-
-async def commands(frontend):
-    return await frontend.database.read(lambda c: c.execute(select(command)).all())
-
-
-@pytest.fixture
-async def shard(frontend) -> AsyncIterator[Shard]:
-    scripted = Shard(frontend)
-    mailbox = await frontend.bus.open_mailbox(scripted.read)
-    await mailbox.listen(addresses.shard(shard_of_pool("default")))
-    yield scripted
-    await mailbox.close()
-
-
-@pytest.fixture
-async def task_id(frontend) -> str:
-    return (await frontend.post("tasks/new", a_new_task())).json()["task_id"]
 
 
 @pytest.mark.parametrize("ok", [True, False])
@@ -98,7 +49,8 @@ async def test_without_being_asked_nothing_running_is_killed(frontend, shard, ta
 
 async def test_without_a_word_the_answer_comes_from_the_rows(frontend, task_id):
     replies = Replies("a frontend that nobody answers")
-    cancel = Cancel(database=frontend.database, bus=frontend.bus, replies=replies, word_seconds=0.01)
+    giver = Commands(database=frontend.database, bus=frontend.bus, replies=replies, word_seconds=0.01)
+    cancel = Cancel(frontend.database, giver)
     asked = CancelTask(task_id=parse_task_id(task_id), kill_running=True, by="me")
 
     outcome = await cancel(asked, frontend.ports.clock.now())

@@ -1,15 +1,16 @@
 """The frontend's SQL, on SQLite always and on PostgreSQL."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from swarming_common.database.group_commit import GroupCommit
+from swarming_common.database.group_commit import GroupCommit, HotGroupCommit
 from swarming_common.database.port import Database
 from swarming_common.model.states import TaskState
-from swarming_common.model.task_id import format_task_id, new_task_id
+from swarming_common.model.task_id import RunId, format_task_id, new_task_id
 from swarming_frontend.api.messages import NewTaskRequest
 from swarming_frontend.api.new_task import translate
 from swarming_frontend.identity import ANONYMOUS
@@ -23,13 +24,13 @@ from swarming_frontend.store.requests import (
     Undecided,
     WriteOutcome,
     Written,
+    hot_requests,
     stored_request,
-    write_requests,
 )
-from swarming_frontend.store.standings import standing_of_task
+from swarming_frontend.store.standings import standing_of_task, state_and_run
 from swarming_frontend.store.task_lists import StateFilter, TaskFilter, TaskSort, count_tasks, list_tasks
 from tests.databases import OnPostgres, OnSqlite
-from tests.unit.frontend.builders import NOW, a_bot, a_new_task, a_result, a_running_task, some_output
+from tests.unit.frontend.builders import NOW, a_bot, a_new_task, a_result, a_run, a_running_task, some_output
 
 TASK = NewTaskRequest.model_validate(a_new_task(tags=["a:1", "b:2"]))
 REQUEST = translate(TASK, ANONYMOUS, FrontendSettings().limits).request.model_copy(update={"tags": ("a:1", "b:2")})
@@ -50,11 +51,12 @@ def an_item(random: int = 1, *, nonce: int = 1, uuid: str | None = None, caller:
 
 
 async def written(database: Database, *items: NewRequest) -> list[WriteOutcome]:
-    return await database.write(lambda c: write_requests(c, items), one_statement=True)
+    outcomes = await database.write_hot(hot_requests(items))
+    return list(outcomes)
 
 
 def a_commit(database: Database) -> GroupCommit[NewRequest, WriteOutcome]:
-    return GroupCommit(database, write_requests, name="test", one_statement=True)
+    return HotGroupCommit(database, hot_requests, name="test")
 
 
 class Stores:
@@ -157,6 +159,54 @@ class Stores:
 
         assert [one.task_id for one in seen] == [one.task_id for one in reversed(items)]
 
+    @pytest.mark.parametrize(("days", "is_new"), [(6.99, False), (7.01, True)])
+    async def test_a_uuid_stands_for_its_task_for_seven_days(self, database, days, is_new):
+        first, later = an_item(1, uuid="u"), an_item(2, uuid="u")
+        moment = first.created_ts + timedelta(days=days)
+        later, again = (replace(one, created_ts=moment) for one in (later, an_item(3, uuid="u")))
+        await written(database, first)
+
+        outcomes = [*await written(database, later), *await written(database, again)]
+
+        if is_new:
+            assert outcomes == [Written(), Repeated(later.task_id)]
+            assert await written(database, later) == [Written()]
+        else:
+            assert outcomes == [Repeated(first.task_id), Repeated(first.task_id)]
+
+    async def test_within_a_batch_the_first_wins_an_old_uuid(self, database):
+        await written(database, an_item(1, uuid="u"))
+        moment = NOW + timedelta(days=8)
+        items = [replace(an_item(number, uuid="u"), created_ts=moment) for number in (2, 3)]
+
+        outcomes = await written(database, *items)
+
+        assert outcomes == [Written(), Repeated(items[0].task_id)]
+
+    async def test_a_deduped_task_stands_with_the_run_whose_result_it_took(self, database):
+        twin, item, plain = an_item(1), an_item(2), an_item(3)
+        await written(database, twin, item, plain)
+        twin_id, item_id = format_task_id(twin.task_id), format_task_id(item.task_id)
+        done: dict[str, Any] = {"exit_code": 0, "duration": 2.5, "bot_id": "bot9"}
+        await a_result(database, twin_id, state=TaskState.COMPLETED, run_number=1, **done)
+        await a_run(database, twin_id, state=TaskState.COMPLETED, cost_usd=0.25, bot_version="v9", **done)
+        await some_output(database, twin_id, b"as before")
+        deduped: dict[str, Any] = {"deduped_task_id": twin.task_id, "deduped_run_number": 1, "cost_saved_usd": 0.25}
+        await a_result(database, item_id, state=TaskState.COMPLETED, **done, **deduped)
+
+        standing = await database.read(lambda c: standing_of_task(c, item.task_id))
+        listed, _ = await database.read(lambda c: list_tasks(c, TaskFilter(state=StateFilter.DEDUPED), None, 10))
+        successes = await database.read(lambda c: count_tasks(c, TaskFilter(state=StateFilter.COMPLETED_SUCCESS)))
+        source = await database.read(lambda c: state_and_run(c, item.task_id))
+
+        assert standing is not None
+        assert (standing.run_number, standing.deduped_from) == (None, RunId(twin.task_id, 1))
+        assert (standing.bot_version, standing.duration, standing.costs_usd) == ("v9", 2.5, ())
+        assert standing.cost_saved_usd == 0.25
+        assert [one.task_id for one in listed] == [item.task_id]
+        assert successes == 2
+        assert source == (TaskState.COMPLETED, RunId(twin.task_id, 1))
+
     async def test_a_running_task_stands_with_its_run(self, database):
         item = an_item()
         await written(database, item)
@@ -179,7 +229,7 @@ class Stores:
         await a_bot(database, "b", quarantined="x")
 
         async def found(**wanted: object) -> list[str]:
-            filter_ = BotFilter(dead_before=NOW, **wanted)  # type: ignore[arg-type]
+            filter_ = BotFilter(now=NOW, dead_before=NOW, **wanted)  # type: ignore[arg-type]
             return [one.bot_id for one in (await database.read(lambda c: list_bots(c, filter_, None, 10)))[0]]
 
         assert await found() == ["a", "b"]
@@ -188,7 +238,7 @@ class Stores:
         assert await found(dimensions=(('o"s', "x"),)) == []
         assert await found(is_busy=True) == ["a"]
         assert await found(quarantined=False, is_dead=False) == ["a"]
-        counts = await database.read(lambda c: count_bots(c, BotFilter(dead_before=NOW)))
+        counts = await database.read(lambda c: count_bots(c, BotFilter(now=NOW, dead_before=NOW)))
         assert (counts.count, counts.busy, counts.quarantined, counts.dead) == (2, 1, 1, 0)
 
 

@@ -10,12 +10,15 @@ from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import TaskSubmitted
 from swarming_common.hints.wire import Hint
 from swarming_common.model.shards import shard_of_pool
+from swarming_common.model.states import TaskState
+from swarming_common.pools.port import FixedPools
+from swarming_frontend.admission import Admission
 from swarming_frontend.api.messages import NewTaskRequest
 from swarming_frontend.api.new_task import translate
 from swarming_frontend.identity import ANONYMOUS
 from swarming_frontend.settings import FrontendSettings
 from swarming_frontend.usecases.submit import Submit, SubmitTask, Submitted
-from tests.unit.frontend.builders import a_new_task, a_running_task
+from tests.unit.frontend.builders import a_new_task, a_result
 
 CAPTURED = {
     "name": "me@example.com/id=bot1_pool=default",
@@ -65,7 +68,14 @@ def a_command(**fields) -> SubmitTask:
 
 def a_submit(frontend, random=None) -> Submit:
     options = {} if random is None else {"random": random}
-    return Submit(database=frontend.database, bus=frontend.bus, shard_count=16, guarded_priority=20, **options)
+    return Submit(
+        database=frontend.database,
+        bus=frontend.bus,
+        shard_count=16,
+        guarded_priority=20,
+        admission=Admission(FixedPools(), 16),
+        **options,
+    )
 
 
 async def test_what_the_client_of_2021_sends_is_accepted(frontend):
@@ -234,7 +244,7 @@ async def test_an_installation_may_lower_the_floors(start_frontend):
 
 async def test_a_child_takes_its_parents_user_and_is_one_better(frontend):
     parent = (await frontend.post("tasks/new", a_new_task(user="mum", priority=50))).json()["task_id"]
-    await a_running_task(frontend.database, parent)
+    await a_result(frontend.database, parent, state=TaskState.RUNNING, run_number=1, priority=50)
     run_id = parent[:-1] + "1"
 
     child = await frontend.post("tasks/new", a_new_task(user="kid", priority=100, parent_task_id=run_id))

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from swarming_common.model.dimensions import requirements
 from swarming_common.model.task_id import TaskId
-from swarming_scheduler.engine import index, matching, queues, reach
+from swarming_scheduler.engine import index, lineup, matching, queues, reach, standings
 from swarming_scheduler.engine.bots import WaitingBot
 from swarming_scheduler.engine.matching import Engine
 from swarming_scheduler.engine.queues import Ticket
@@ -66,13 +66,15 @@ def sizes(request: pytest.FixtureRequest) -> Iterator[None]:
             patch.setattr(reach, "FEW", 0)
             patch.setattr(reach, "REMEMBERED_REACHES", 2)
             patch.setattr(index, "FEW", 1)
+            patch.setattr(standings, "LARGEST_BLOCK", 2)
+            patch.setattr(lineup, "PROBES", 1)
             patch.setattr(matching, "LOOK_AFTER", 3)
             patch.setattr(matching, "REMEMBERED_BOTS", 0)
         yield
 
 
 @pytest.mark.usefixtures("sizes")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(histories)
 def test_the_engine_decides_as_a_plain_list_would(history: list[Step]):
     assert_same_decisions(history)
@@ -93,8 +95,8 @@ removed = many_ids.map(lambda task_id: lambda engine: engine.remove(task_id))
 
 
 @pytest.mark.usefixtures("sizes")
-@settings(max_examples=300, deadline=None)
-@given(some.lists(some.one_of(queued, queued, queued, queued, taken, removed), max_size=150))
+@settings(max_examples=150, deadline=None)
+@given(some.lists(some.one_of(queued, queued, queued, queued, taken, removed), max_size=100))
 def test_one_long_queue_keeps_its_order(history: list[Step]):
     assert_same_decisions(history)
 

@@ -1,5 +1,7 @@
 """Children end with their parents, wherever those are."""
 
+from typing import Any
+
 import pytest
 
 from swarming_common.hints import addresses
@@ -20,7 +22,7 @@ ELSEWHERE = new_task_id(BEGINNING, 60_000)
 """A task of another shard."""
 
 
-def a_child(parent: TaskId, *, outlives: bool = False, **asked: str) -> TaskRequest:
+def a_child(parent: TaskId, *, outlives: bool = False, **asked: Any) -> TaskRequest:
     request = a_request(slices=(a_slice(**asked),))
     return request.model_copy(update={"parent_run_id": f"{parent:x}1", "outlives_parent": outlives})
 

@@ -7,7 +7,7 @@ from swarming_scheduler.usecases.hand_out import decline, listen_anew, resend_un
 from swarming_scheduler.usecases.offer import drop_stale_offers, take_all_offers, take_offer, withdraw_offer
 from swarming_scheduler.usecases.report import hear_of_run
 from swarming_scheduler.usecases.take_in import take_in
-from tests.unit.scheduler.builders import World, a_request
+from tests.unit.scheduler.builders import World, a_request, a_slice
 
 
 def test_a_task_goes_to_a_waiting_bot_at_once(world: World):
@@ -144,6 +144,21 @@ def test_a_run_that_is_never_confirmed_is_taken_back_after_seventy_seconds(world
     world.settle()
 
     assert task.state is TaskState.PENDING
+
+
+def test_a_run_that_is_taken_back_after_its_task_expired_is_given_to_nobody(world: World):
+    world.submit(a_request(slices=(a_slice(expiration_secs=60),)))
+    world.offer("bot1")
+    world.pass_time(65)
+    world.offer("bot2")
+
+    world.pass_time(5)
+    resend_unconfirmed(world.state, world.now)
+    world.commit()
+    world.settle()
+
+    assert world.told == ["task.queued", "task.assigned", "task.requeued", "task.expired"]
+    assert {one.bot_id for one in world.sent} == {"bot1"}
 
 
 def test_a_withdrawn_offer_gets_nothing(world: World):

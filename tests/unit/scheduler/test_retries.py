@@ -24,6 +24,17 @@ def test_a_task_is_never_tried_again_on_the_bot_that_lost_it(world: World):
     assert (task.run.bot_id, task.run.run_id.number) == ("bot2", 2)
 
 
+def test_an_order_to_end_is_not_tried_again_since_no_other_bot_can_do_it(world: World):
+    only_its_bot = a_slice(expiration_secs=200)
+    properties = only_its_bot.properties.model_copy(update={"dimensions": (("id", "bot1"),), "command": ()})
+    order = a_request(slices=(only_its_bot.model_copy(update={"properties": properties}),))
+    task, run = world.running("bot1", order)
+
+    world.report(run, ReportKind.LOST)
+
+    assert task.state is TaskState.BOT_DIED
+
+
 def test_a_bot_that_lost_a_run_after_the_task_expired_ends_it(world: World):
     task, run = world.running("bot1", SOON)
     world.pass_time(200)

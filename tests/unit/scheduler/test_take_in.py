@@ -141,6 +141,7 @@ def test_an_undecided_task_can_be_canceled_and_is_left_alone_then(world: World):
 
     assert (outcome.ok, task.state) == (True, TaskState.CANCELED)
     assert world.state.undecided == {}
+    assert world.told == ["task.queued", "task.canceled"]
 
 
 def test_an_undecided_task_that_is_told_of_again_stays_one(world: World):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from swarming_client.bot_messages import BotInfo
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
 from swarming_client.display import time_text
-from swarming_client.messages import BotInfo
 from swarming_client.option_types import count, key_value
 
 HELP = "list bots, what they have and what they do"

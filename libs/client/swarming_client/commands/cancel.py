@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
+from swarming_client.errors import UsageError
 from swarming_client.messages import CancelReply
+from swarming_client.option_types import tag
+
+if TYPE_CHECKING:
+    from swarming_client.api import Swarming
 
 HELP = "cancel tasks that wait, and with --kill-running also those that run"
 
@@ -14,15 +20,27 @@ HELP = "cancel tasks that wait, and with --kill-running also those that run"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the ids and how far to go."""
     add_connection_options(parser)
-    parser.add_argument("task_id", nargs="+", metavar="ID", help="a task's id")
+    parser.add_argument("task_id", nargs="*", metavar="ID", help="a task's id")
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        type=tag,
+        metavar="K:V",
+        help="instead of ids: all tasks with this tag, or with all of several",
+    )
     parser.add_argument("--kill-running", action="store_true", help="also stop it if it already runs")
     parser.epilog = "Exits with 1 when a task could not be canceled. With --json, one line for each reply."
 
 
 def run(args: argparse.Namespace) -> int:
     """Cancel each task and say what came of it."""
+    if bool(args.task_id) == bool(args.tag):
+        raise UsageError("give either ids or --tag")
     all_ok = True
     with Console() as console, connect(args, console) as client:
+        if args.tag:
+            _cancel_by_tags(args, client, console)
         for task_id in args.task_id:
             reply = client.cancel(task_id, kill_running=args.kill_running)
             if args.json:
@@ -30,6 +48,14 @@ def run(args: argparse.Namespace) -> int:
             console.say(f"task {task_id}: {_outcome(reply, args.kill_running)}")
             all_ok = all_ok and reply.ok
     return 0 if all_ok else 1
+
+
+def _cancel_by_tags(args: argparse.Namespace, client: Swarming, console: Console) -> None:
+    matched = client.cancel_by_tags(args.tag, kill_running=args.kill_running)
+    if args.json:
+        console.print_json({"matched": str(matched)})
+    tasks = "task" if matched == 1 else "tasks"
+    console.say(f"{matched} {tasks} asked to end")
 
 
 def _outcome(reply: CancelReply, kill_running: bool) -> str:

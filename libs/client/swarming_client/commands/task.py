@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import shlex
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
 from swarming_client.display import duration_text, seconds_text, state_text, time_text
+from swarming_client.errors import NotFound
 from swarming_client.messages import TaskRequest, TaskResult
 from swarming_client.table import one_line
+
+if TYPE_CHECKING:
+    from swarming_client.api import Swarming
+
+SHOWN_CHILDREN = 20
 
 HELP = "show a task: what was asked for and what became of it"
 
@@ -30,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
             metadata = {"task_id": result.task_id, "request": request.json, "task_result": result.json}
             console.print_json(metadata)
         else:
-            facts = [fact for fact in _outcome(result) + _request(request) + _labels(result) if fact[1]]
+            shown = (
+                _outcome(result) + _request(request, result.priority) + _family(client, args.task_id) + _labels(result)
+            )
+            facts = [fact for fact in shown if fact[1]]
             width = max(len(label) for label, _ in facts)
             console.print(*(f"{label.ljust(width)}  {one_line(text)}" for label, text in facts))
     return 0
@@ -52,20 +62,36 @@ def _outcome(result: TaskResult) -> list[tuple[str, str]]:
     ]
 
 
-def _request(request: TaskRequest) -> list[tuple[str, str]]:
+def _request(request: TaskRequest, priority: int | None) -> list[tuple[str, str]]:
     return [
         ("command", shlex.join(request.command)),
         ("folder", request.relative_cwd or ""),
         ("environment", " ".join(f"{key}={shlex.quote(value)}" for key, value in request.env)),
         ("dimensions", " ".join(f"{key}={value}" for key, value in request.dimensions)),
-        ("priority", "" if request.priority is None else str(request.priority)),
+        ("priority", _priority(priority, request.priority)),
         ("may wait", seconds_text(request.expiration_secs)),
         ("may run", seconds_text(request.execution_timeout_secs)),
         ("may be silent", seconds_text(request.io_timeout_secs)),
         ("idempotent", "yes" if request.idempotent else ""),
         ("parent", request.parent_task_id or ""),
+        ("outlives parent", "yes" if request.outlives_parent else ""),
         ("submitted by", request.authenticated or ""),
     ]
+
+
+def _priority(now: int | None, asked: int | None) -> str:
+    if now is None or now == asked:
+        return "" if asked is None else str(asked)
+    return f"{now} (asked for: {asked})"
+
+
+def _family(client: Swarming, task_id: str) -> list[tuple[str, str]]:
+    try:
+        children = client.children(task_id, limit=SHOWN_CHILDREN + 1).items
+    except NotFound:  # a server that lists none, such as upstream's
+        return []
+    shown = [f"{one.task_id} {state_text(one)}" for one in children[:SHOWN_CHILDREN]]
+    return [("children", ", ".join(shown + ["…"] * (len(children) > SHOWN_CHILDREN)))]
 
 
 def _labels(result: TaskResult) -> list[tuple[str, str]]:

@@ -8,12 +8,14 @@ The server puts two lines above this text, with its address and the token that t
 """
 
 import hashlib
+import http.client
 import os
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from typing import List, Tuple
 
 HOST_URL = globals().get("host_url", "")
@@ -47,14 +49,14 @@ def _fetch(archive: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             expected, content = answer.headers.get("X-Swarming-Bot-Version"), answer.read()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         sys.exit("Cannot fetch the bot from " + HOST_URL + ": " + _reason(error))
     fresh = archive + ".fetched"
     with open(fresh, "wb") as file:
         file.write(content)
     try:
         version = _version(fresh)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         sys.exit("What " + HOST_URL + " sent is not a bot: " + str(error))
     if expected and version != expected:
         sys.exit("What " + HOST_URL + " sent was damaged on its way; try again")

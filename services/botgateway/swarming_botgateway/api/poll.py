@@ -10,7 +10,8 @@ from starlette.routing import Route
 from swarming_botgateway.api.replies import BASE, error_reply, json_reply
 from swarming_botgateway.bot_word import read_bot_word
 from swarming_botgateway.manifest import is_termination, manifest, run_id
-from swarming_botgateway.usecases.poll import Poll, PollAnswer, RestartBot, Run, Sleep, Superseded
+from swarming_botgateway.restart import RebootHost, RestartBot
+from swarming_botgateway.usecases.poll import Poll, PollAnswer, Run, Sleep, Superseded, UpdateBot
 from swarming_common.clock import Clock
 from swarming_common.http.body import read_json_object
 
@@ -46,11 +47,15 @@ def _reply(answer: PollAnswer, session: str | None) -> Response:
     return json_reply(_command(answer) | {"session": session})
 
 
-def _command(answer: Sleep | RestartBot | Run) -> dict[str, Any]:
+def _command(answer: Sleep | UpdateBot | RestartBot | RebootHost | Run) -> dict[str, Any]:
     if isinstance(answer, Sleep):
         return {"cmd": "sleep", "duration": answer.seconds, "quarantined": answer.is_quarantined}
+    if isinstance(answer, UpdateBot):
+        return {"cmd": "update", "version": answer.version}
     if isinstance(answer, RestartBot):
         return {"cmd": "bot_restart", "message": answer.reason}
+    if isinstance(answer, RebootHost):
+        return {"cmd": "host_reboot", "message": answer.reason}
     if is_termination(answer.assigned):
         return {"cmd": "terminate", "task_id": run_id(answer.assigned)}
     return {"cmd": "run", "manifest": manifest(answer.assigned, answer.dimensions)}

@@ -24,11 +24,16 @@ class BotEvent:
     external_ip: str
     dimensions: dict[str, list[str]]
     state: dict[str, Any]
+    authenticated_as: str | None = None
+    quarantined: str | None = None
+    maintenance: str | None = None
     bot_event_id: str = field(default_factory=lambda: uuid4().hex)
 
 
 def write_bot_events(connection: Connection, events: Sequence[BotEvent]) -> list[None]:
     """Keep them; repeatable, since each has an id of its own."""
+    if not events:
+        return []
     statement = insert(connection, bot_event).on_conflict_do_nothing()
     connection.execute(statement, [_row(event) for event in events])
     return [None] * len(events)
@@ -47,4 +52,7 @@ def _row(event: BotEvent) -> dict[str, Any]:
         "state": event.state,
         "task_id": None,
         "run_number": None,
+        "authenticated_as": event.authenticated_as,
+        "quarantined": event.quarantined,
+        "maintenance": event.maintenance,
     }

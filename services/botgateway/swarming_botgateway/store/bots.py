@@ -8,8 +8,11 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, exists, func, literal_column, select, update
 
 from swarming_botgateway.sessions import Session, parse_session
+from swarming_common.database.bot_restrictions import RESTRICTION_COLUMNS, bots_with_settings, restriction_facts
 from swarming_common.database.dialects import insert
-from swarming_common.database.tables import bot, run_report, shard, task_run
+from swarming_common.database.hot import Prepared
+from swarming_common.database.tables import bot, bot_setting, run_report, shard, task_request, task_run
+from swarming_common.model.bot_restrictions import RestrictionFacts
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.shards import DEFAULT_SHARD_COUNT
 from swarming_common.model.states import TaskState
@@ -38,14 +41,29 @@ class UnfinishedRun:
     is_confirmed: bool
     confirmed_by: Session | None
     """The session whose update confirmed it, if that update said so."""
+    is_termination: bool = False
+    """It is no work but the order to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedRestart:
+    """Somebody asked that each process of the bot that began before `since` restarts."""
+
+    reason: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownBot:
-    """What a poll needs of a bot's row, and its unfinished runs."""
+    """What a poll needs of a bot's row and of what people set, and its unfinished runs."""
 
     session: Session | None
     facts: BotFacts
+    restrictions: RestrictionFacts
+    standing: str
+    """What the bot's history says last of who keeps it from work (standing.py)."""
+    has_shut_down: bool
+    restart: AskedRestart | None
     unfinished: tuple[UnfinishedRun, ...]
 
 
@@ -65,7 +83,7 @@ def shard_count(connection: Connection) -> int:
 
 def known_bot(connection: Connection, bot_id: str) -> KnownBot | None:
     """What is known of a bot; None for one that has no row."""
-    rows = connection.execute(_KNOWN_BOT, {"of_bot": bot_id}).all()
+    rows = _KNOWN_BOT.all(connection, {"of_bot": bot_id})
     if not rows:
         return None
     first = rows[0]
@@ -77,6 +95,10 @@ def known_bot(connection: Connection, bot_id: str) -> KnownBot | None:
             quarantined=first.quarantined,
             maintenance=first.maintenance,
         ),
+        restrictions=restriction_facts(first),
+        standing=first.standing or "",
+        has_shut_down=first.shutdown_ts is not None,
+        restart=None if first.restart_ts is None else AskedRestart(reason=first.restart or "", since=first.restart_ts),
         unfinished=tuple(_unfinished(row) for row in rows if row.task_id is not None),
     )
 
@@ -94,17 +116,35 @@ def write_connected_bot(connection: Connection, row: Mapping[str, Any]) -> None:
     connection.execute(upsert.on_conflict_do_update(index_elements=["bot_id"], set_=changes), dict(row))
 
 
-def write_facts(connection: Connection, bot_id: str, facts: BotFacts) -> None:
-    """What others act on, at once."""
-    changes = update(bot).where(bot.c.bot_id == bot_id)
-    connection.execute(
-        changes.values(
-            dimensions=facts.dimensions,
-            version=facts.version,
-            quarantined=facts.quarantined,
-            maintenance=facts.maintenance,
-        )
-    )
+def write_facts(connection: Connection, bot_id: str, facts: BotFacts, said: RestrictionFacts) -> None:
+    """What others act on, at once, from a bot that is there; `said` is the bot's word of now."""
+    connection.execute(update(bot).where(bot.c.bot_id == bot_id).values(shutdown_ts=None, **fact_columns(facts, said)))
+
+
+def fact_columns(facts: BotFacts, said: RestrictionFacts) -> dict[str, Any]:
+    """A bot's facts as columns of its row."""
+    quarantine, maintenance = said.own_quarantine, said.own_maintenance
+    return {
+        "dimensions": dict(facts.dimensions),
+        "version": facts.version,
+        "quarantined": facts.quarantined,
+        "quarantined_ts": None if quarantine is None else quarantine.since,
+        "maintenance": facts.maintenance,
+        "maintenance_ts": None if maintenance is None else maintenance.since,
+    }
+
+
+def change_standing(connection: Connection, bot_id: str, before: str, after: str) -> bool:
+    """Whether it was this call that changed it: of several that notice the same change, one does."""
+    is_as_before = func.coalesce(bot.c.standing, "") == before
+    changed = connection.execute(update(bot).where(bot.c.bot_id == bot_id, is_as_before).values(standing=after))
+    return changed.rowcount == 1
+
+
+def note_shutdown(connection: Connection, bot_id: str, session: Session, now: datetime) -> bool:
+    """The process with this session said goodbye; False if the bot has another by now."""
+    said = update(bot).where(bot.c.bot_id == bot_id, bot.c.session == str(session))
+    return connection.execute(said.values(shutdown_ts=now, last_seen_ts=now)).rowcount == 1
 
 
 def write_seen_bots(connection: Connection, seen: Collection[SeenBot]) -> None:
@@ -142,6 +182,7 @@ def _unfinished_runs() -> Select[Any]:
             task_run.c.bot_id,
             confirmed.c.kind.label("confirmed"),
             confirmed.c.session.label("confirmed_by"),
+            and_(task_request.c.task_id.is_not(None), task_request.c.pool.is_(None)).label("is_termination"),
         )
         .join_from(
             task_run,
@@ -149,6 +190,7 @@ def _unfinished_runs() -> Select[Any]:
             and_(_is_of_run(confirmed), confirmed.c.kind == ReportKind.CONFIRMED.value),
             isouter=True,
         )
+        .outerjoin(task_request, task_request.c.task_id == task_run.c.task_id)
         .where(
             task_run.c.state == literal_column(_RUNNING),
             task_run.c.revoked.is_(False),
@@ -171,6 +213,7 @@ def _unfinished(row: Any) -> UnfinishedRun:
         shard=row.shard,
         is_confirmed=row.confirmed is not None,
         confirmed_by=parse_session(row.confirmed_by),
+        is_termination=bool(row.is_termination),
     )
 
 
@@ -182,18 +225,23 @@ def _known_bot() -> Select[Any]:
             bot.c.session,
             bot.c.dimensions,
             bot.c.version,
-            bot.c.quarantined,
-            bot.c.maintenance,
+            bot.c.standing,
+            bot.c.shutdown_ts,
+            *RESTRICTION_COLUMNS,
+            bot_setting.c.restart,
+            bot_setting.c.restart_ts,
             runs.c.task_id,
             runs.c.run_number,
             runs.c.shard,
+            runs.c.is_termination,
             runs.c.confirmed,
             runs.c.confirmed_by,
         )
-        .join_from(bot, runs, runs.c.bot_id == bot.c.bot_id, isouter=True)
+        .select_from(bots_with_settings())
+        .outerjoin(runs, runs.c.bot_id == bot.c.bot_id)
         .where(bot.c.bot_id == of_bot)
     )
 
 
-_KNOWN_BOT = _known_bot()
+_KNOWN_BOT = Prepared(_known_bot())
 """Made once: every poll asks this, and making it takes longer than the answer."""

@@ -1,23 +1,29 @@
 """What bots say of their runs: output and reports, judged and written in one go.
 
 An update is current when its run is RUNNING, not revoked, this bot's, not ended by an earlier report, and not confirmed
-by another process of the bot. What is not current is stored nowhere; a repeated ending is known by its row.
+by another process of the bot. It is late when its run was given up while the bot was silent: the run keeps output and
+cost, and nothing else changes. What is neither is stored nowhere; a repeated ending is known by its row.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import pydantic_core
-from sqlalchemy import Connection, Executable, bindparam, select, text
+from sqlalchemy import Connection, bindparam, select
 
 from swarming_common.database.dialects import insert_for
+from swarming_common.database.hot import Prepared
+from swarming_common.database.port import HotBatch
 from swarming_common.database.tables import run_report, task_output, task_run
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId
+
+GIVEN_UP = (int(TaskState.BOT_DIED), int(TaskState.KILLED))
+"""How a run stands that was given up for silence; one that its bot ended so has a report that says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Verdict:
     killing: bool
     state: int | None
     shard: int | None
+    is_late: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -67,26 +74,34 @@ class Verdict:
         return self.is_current or self.is_repeat
 
 
+def hot_updates(updates: Sequence[RunUpdate]) -> HotBatch[Sequence[Verdict]]:
+    """Judges and writes; repeatable. One verdict for each update, in order."""
+    return HotBatch(
+        lambda connection: write_updates(connection, updates), _JUDGE_AND_WRITE, lambda: _arguments(updates), _verdicts
+    )
+
+
 def write_updates(connection: Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
-    """Judge and write; repeatable. One verdict for each update, in order."""
-    if connection.dialect.name == "postgresql":
-        return _write_in_one_statement(connection, updates)
-    return write_updates_portably(connection, updates)
-
-
-def write_updates_portably(connection: Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
-    """One after another, for every dialect."""
+    """The portable form."""
     keep_output, keep_report = _portable_inserts(connection.dialect.name)
     verdicts = [_judge(connection, one) for one in updates]
     for one, verdict in zip(updates, verdicts, strict=True):
-        if not verdict.is_current:
+        if not verdict.is_current and not verdict.is_late:
             continue
         key = {"task_id": one.run.task_id, "run_number": one.run.number}
         if one.output is not None:
-            connection.execute(keep_output, {**key, "start": one.output.start, "content": one.output.content})
-        if one.report is not None:
-            connection.execute(keep_report, _report_row(one) | {"shard": verdict.shard})
+            keep_output.write(connection, {**key, "start": one.output.start, "content": one.output.content})
+        report = late_report(one.report) if verdict.is_late else one.report
+        if report is not None:
+            keep_report.write(connection, _report_row(replace(one, report=report)) | {"shard": verdict.shard})
     return verdicts
+
+
+def late_report(report: Report | None) -> Report | None:
+    """What is kept of a late report: how it ended, if it tells that."""
+    if report is None or report.kind is not ReportKind.FINISHED:
+        return None
+    return report.model_copy(update={"kind": ReportKind.LATE})
 
 
 def revoked_runs(connection: Connection, runs: Sequence[tuple[RunId, str]]) -> set[tuple[RunId, str]]:
@@ -99,7 +114,7 @@ def revoked_runs(connection: Connection, runs: Sequence[tuple[RunId, str]]) -> s
 
 
 def _is_given_to(connection: Connection, run: RunId, bot_id: str) -> bool:
-    row = connection.execute(_RUN, {"of_task": run.task_id, "of_number": run.number}).one_or_none()
+    row = _RUN.one_or_none(connection, {"of_task": run.task_id, "of_number": run.number})
     return row is not None and _is_ours(row, bot_id)
 
 
@@ -112,35 +127,41 @@ def _was_ours(run: Any, bot_id: str) -> bool:
 
 
 @cache
-def _portable_inserts(dialect: str) -> tuple[Executable, Executable]:
+def _portable_inserts(dialect: str) -> tuple[Prepared, Prepared]:
     """For output and reports. Made once: making them takes longer than running them."""
     output, report = (insert_for(dialect, table).on_conflict_do_nothing() for table in (task_output, run_report))
-    return output, report
+    return Prepared(output), Prepared(report)
 
 
-_RUN = select(task_run.c.shard, task_run.c.state, task_run.c.killing, task_run.c.revoked, task_run.c.bot_id).where(
-    task_run.c.task_id == bindparam("of_task"), task_run.c.run_number == bindparam("of_number")
+_RUN = Prepared(
+    select(task_run.c.shard, task_run.c.state, task_run.c.killing, task_run.c.revoked, task_run.c.bot_id).where(
+        task_run.c.task_id == bindparam("of_task"), task_run.c.run_number == bindparam("of_number")
+    )
 )
-_REPORTS = select(run_report.c.kind, run_report.c.session, run_report.c.exit_code, run_report.c.duration).where(
-    run_report.c.task_id == bindparam("of_task"),
-    run_report.c.run_number == bindparam("of_number"),
-    run_report.c.bot_id == bindparam("of_bot"),
+_REPORTS = Prepared(
+    select(run_report.c.kind, run_report.c.session, run_report.c.exit_code, run_report.c.duration).where(
+        run_report.c.task_id == bindparam("of_task"),
+        run_report.c.run_number == bindparam("of_number"),
+        run_report.c.bot_id == bindparam("of_bot"),
+    )
 )
 
 
 def _judge(connection: Connection, update: RunUpdate) -> Verdict:
     key = {"of_task": update.run.task_id, "of_number": update.run.number}
-    run = connection.execute(_RUN, key).one_or_none()
+    run = _RUN.one_or_none(connection, key)
     if run is None:
         return Verdict(is_current=False, is_repeat=False, killing=False, state=None, shard=None)
-    reports = connection.execute(_REPORTS, key | {"of_bot": update.bot_id}).all()
+    reports = _REPORTS.all(connection, key | {"of_bot": update.bot_id})
     is_ours = _is_ours(run, update.bot_id) or (update.gives_back and _was_ours(run, update.bot_id))
+    is_open = not any(_stands_against(update, report) for report in reports)
     return Verdict(
-        is_current=is_ours and not any(_stands_against(update, report) for report in reports),
+        is_current=is_ours and is_open,
         is_repeat=any(_says_the_same(update, report) for report in reports),
         killing=run.killing,
         state=run.state,
         shard=run.shard,
+        is_late=run.state in GIVEN_UP and run.bot_id == update.bot_id and is_open,
     )
 
 
@@ -163,15 +184,16 @@ _REPORT_COLUMNS = (
     "task_id, run_number, bot_id, kind, shard, session, created_ts, exit_code, duration, hard_timeout, io_timeout,"
     " cost_usd, message, details"
 )
+_REPORT_VALUES = _REPORT_COLUMNS.replace(" kind,", f" CASE WHEN is_late THEN '{ReportKind.LATE}' ELSE kind END,")
 
-_JUDGE_AND_WRITE = text(f"""
+_JUDGE_AND_WRITE = f"""
 WITH item AS MATERIALIZED (
   SELECT said.*, printed.content
-  FROM jsonb_to_recordset(CAST(CAST(:said AS text) AS jsonb)) AS said(
+  FROM jsonb_to_recordset(CAST(CAST($1 AS text) AS jsonb)) AS said(
     n bigint, task_id bigint, run_number smallint, bot_id text, session text, start bigint, kind text,
     created_ts timestamptz, exit_code integer, duration float8, hard_timeout boolean, io_timeout boolean,
     cost_usd float8, message text, details jsonb)
-  LEFT JOIN unnest(CAST(:contents AS bytea[])) WITH ORDINALITY AS printed(content, n) USING (n)
+  LEFT JOIN unnest(CAST($2 AS bytea[])) WITH ORDINALITY AS printed(content, n) USING (n)
 ), judged AS MATERIALIZED (
   SELECT item.*, run.shard, run.state, run.killing,
     COALESCE(run.state = {int(TaskState.RUNNING)} AND run.bot_id = item.bot_id
@@ -181,6 +203,12 @@ WITH item AS MATERIALIZED (
         WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
           AND (r.kind <> '{ReportKind.CONFIRMED}' OR r.session <> item.session)
       ) AS is_current,
+    COALESCE(run.state IN {GIVEN_UP} AND run.bot_id = item.bot_id, false)
+      AND NOT EXISTS (
+        SELECT FROM run_report AS r
+        WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
+          AND (r.kind <> '{ReportKind.CONFIRMED}' OR r.session <> item.session)
+      ) AS is_late,
     COALESCE(item.kind <> '{ReportKind.CONFIRMED}', false)
       AND EXISTS (
         SELECT FROM run_report AS r
@@ -191,28 +219,32 @@ WITH item AS MATERIALIZED (
   FROM item LEFT JOIN task_run AS run USING (task_id, run_number)
 ), kept_output AS (
   INSERT INTO task_output (task_id, run_number, start, content)
-  SELECT task_id, run_number, start, content FROM judged WHERE is_current AND content IS NOT NULL
+  SELECT task_id, run_number, start, content FROM judged WHERE (is_current OR is_late) AND content IS NOT NULL
   ON CONFLICT DO NOTHING
 ), kept_reports AS (
   INSERT INTO run_report ({_REPORT_COLUMNS})
-  SELECT {_REPORT_COLUMNS} FROM judged WHERE is_current AND kind IS NOT NULL
+  SELECT {_REPORT_VALUES} FROM judged
+  WHERE (is_current AND kind IS NOT NULL) OR (is_late AND kind = '{ReportKind.FINISHED}')
   ON CONFLICT DO NOTHING
 )
-SELECT shard, state, killing, is_current, is_repeat FROM judged ORDER BY n
-""")
+SELECT shard, state, killing, is_current, is_repeat, is_late FROM judged ORDER BY n
+"""
 
 
-def _write_in_one_statement(connection: Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
+def _arguments(updates: Sequence[RunUpdate]) -> tuple[str, list[bytes | None]]:
     said = [_said(number, one) for number, one in enumerate(updates, start=1)]
-    contents = [None if one.output is None else one.output.content for one in updates]
-    rows = connection.execute(_JUDGE_AND_WRITE, {"said": pydantic_core.to_json(said).decode(), "contents": contents})
+    return pydantic_core.to_json(said).decode(), [None if one.output is None else one.output.content for one in updates]
+
+
+def _verdicts(rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
     return [
         Verdict(
-            is_current=row.is_current,
-            is_repeat=row.is_repeat,
-            killing=bool(row.killing),
-            state=row.state,
-            shard=row.shard,
+            is_current=row["is_current"],
+            is_repeat=row["is_repeat"],
+            killing=bool(row["killing"]),
+            state=row["state"],
+            shard=row["shard"],
+            is_late=row["is_late"],
         )
         for row in rows
     ]

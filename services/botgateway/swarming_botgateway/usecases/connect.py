@@ -1,5 +1,6 @@
 """A bot shakes hands: it gets a session, and runs that its last process left behind are lost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,15 +8,25 @@ import structlog
 from sqlalchemy import Connection
 
 from swarming_botgateway.bot_word import BotWord
+from swarming_botgateway.history import event_of_word
 from swarming_botgateway.identity import AUTHENTICATED_AS
 from swarming_botgateway.offers import Closed, Offers
 from swarming_botgateway.sessions import Session, begin_session
+from swarming_botgateway.standing import with_own_word
 from swarming_botgateway.storable import storable
 from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
-from swarming_botgateway.store.bots import current_session, unfinished_runs, write_connected_bot
+from swarming_botgateway.store.bots import (
+    current_session,
+    fact_columns,
+    known_bot,
+    unfinished_runs,
+    write_connected_bot,
+)
+from swarming_botgateway.usecases.keep_standing import log_standing, tell_standing
 from swarming_botgateway.usecases.lost_runs import LostRun, lost_at_handshake, tell_lost_runs, write_lost_runs
 from swarming_common.bus.port import Bus
 from swarming_common.database.port import Database
+from swarming_common.model.bot_restrictions import RestrictionFacts
 
 log = structlog.get_logger(__name__)
 
@@ -39,43 +50,46 @@ class Connect:
 
     async def __call__(self, handshake: Handshake, now: datetime) -> Session:
         """The bot's session from now on. Raises DatabaseAway."""
-        session, lost = await self.database.write(lambda connection: _write(connection, handshake, now))
+        session, lost, events = await self.database.write(lambda connection: _write(connection, handshake, now))
         bot_id = handshake.word.bot_id
         self.offers.close_bot(bot_id, Closed.SUPERSEDED)
         tell_lost_runs(self.bus.send, lost)
         log.info("bot_connected", bot_id=bot_id, quarantined=handshake.word.facts.quarantined)
+        log_standing(events)
         return session
 
 
-def _write(connection: Connection, handshake: Handshake, now: datetime) -> tuple[Session, list[LostRun]]:
+def _write(
+    connection: Connection, handshake: Handshake, now: datetime
+) -> tuple[Session, list[LostRun], Sequence[BotEvent]]:
     word = handshake.word
     session = begin_session(handshake.process, now, current_session(connection, word.bot_id))
     lost = lost_at_handshake(unfinished_runs(connection, word.bot_id), session)
     written = write_lost_runs(connection, word.bot_id, lost, now)
-    state = storable(word.state)
+    _write_row(connection, handshake, session, now)
+    event = event_of_word(word, "bot_connected", word.facts.quarantined, now, external_ip=handshake.external_ip)
+    write_bot_events(connection, [event])
+    return session, written, _tell_standing(connection, event, now)
+
+
+def _write_row(connection: Connection, handshake: Handshake, session: Session, now: datetime) -> None:
+    word = handshake.word
+    before = known_bot(connection, word.bot_id)
+    said = with_own_word(RestrictionFacts() if before is None else before.restrictions, word.facts, now)
     row = {
         "bot_id": word.bot_id,
-        "dimensions": dict(word.facts.dimensions),
-        "state": state,
-        "version": word.facts.version,
+        "state": storable(dict(word.state)),
         "session": str(session),
         "external_ip": handshake.external_ip,
         "authenticated_as": AUTHENTICATED_AS,
         "first_seen_ts": now,
         "last_seen_ts": now,
-        "quarantined": word.facts.quarantined,
-        "maintenance": word.facts.maintenance,
+        "shutdown_ts": None,
+        **fact_columns(word.facts, said),
     }
     write_connected_bot(connection, row)
-    event = BotEvent(
-        bot_id=word.bot_id,
-        created_ts=now,
-        event_type="bot_connected",
-        message=word.facts.quarantined,
-        version=word.facts.version,
-        external_ip=handshake.external_ip,
-        dimensions={key: list(values) for key, values in word.facts.dimensions.items()},
-        state=state,
-    )
-    write_bot_events(connection, [event])
-    return session, written
+
+
+def _tell_standing(connection: Connection, event: BotEvent, now: datetime) -> Sequence[BotEvent]:
+    known = known_bot(connection, event.bot_id)  # with what people had set of it before it came
+    return [] if known is None else tell_standing(connection, known.standing, known.restrictions.at(now), event)

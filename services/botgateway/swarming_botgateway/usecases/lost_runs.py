@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from swarming_botgateway.metrics import RUNS_LOST
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.store.bots import UnfinishedRun
-from swarming_botgateway.store.updates import RunUpdate, write_updates_portably
+from swarming_botgateway.store.updates import RunUpdate, write_updates
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import Report, RunReported
 from swarming_common.hints.wire import Hint
@@ -48,7 +48,7 @@ def write_lost_runs(connection: Connection, bot_id: str, lost: Sequence[Unfinish
     """Report them, except those that have ended meanwhile; repeatable."""
     found = [LostRun(one.run, one.shard, bot_id, _report(now)) for one in lost]
     updates = [RunUpdate(run=one.run, bot_id=bot_id, session=None, output=None, report=one.report) for one in found]
-    verdicts = write_updates_portably(connection, updates)
+    verdicts = write_updates(connection, updates)
     return [one for one, verdict in zip(found, verdicts, strict=True) if verdict.is_accepted]
 
 

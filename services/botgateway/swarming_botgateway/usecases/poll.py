@@ -1,23 +1,39 @@
-"""A bot asks for work: check it, offer it to its shards, and hold the request until there is a run."""
+"""A bot asks for work: check it, offer it to its shards, and hold the request until there is a run.
+
+The order of decisions: update, session, an order to end, quarantine or maintenance, restart, a task, and else to sleep.
+"""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 
+from swarming_botgateway.bot_code.served import BotCode
 from swarming_botgateway.bot_word import BotWord
 from swarming_botgateway.health import sleep_seconds
+from swarming_botgateway.history import event_of_word
 from swarming_botgateway.metrics import RUNS_HANDED_OUT
 from swarming_botgateway.offers import Closed, HeldPoll, Offers
 from swarming_botgateway.presence import Presence
+from swarming_botgateway.restart import RebootHost, RestartBot, restart_due, restart_event_id
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.settings import BotGatewaySettings
-from swarming_botgateway.store.bots import KnownBot, UnfinishedRun, known_bot, write_facts
+from swarming_botgateway.store.bot_events import BotEvent
+from swarming_botgateway.store.bots import KnownBot, UnfinishedRun, known_bot
+from swarming_botgateway.store.terminations import shards_with_terminations
+from swarming_botgateway.usecases.keep_standing import KeepStanding
 from swarming_botgateway.usecases.lost_runs import lost_at_poll, tell_lost_runs, write_lost_runs
 from swarming_common.bus.port import Bus
+from swarming_common.database.group_commit import GroupCommit
 from swarming_common.database.port import Database
 from swarming_common.hints.gateway import RunAssigned
+from swarming_common.model.bot_restrictions import Restrictions
+from swarming_common.model.dimensions import BotDimensions
 from swarming_common.model.shards import shard_of_pool
+
+NO_POOL = ""
+"""Stands for the pool of a bot that is in none: where its orders to end go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +45,10 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class RestartBot:
-    """Start over with a handshake."""
+class UpdateBot:
+    """Fetch this version of the bot's code and start over in it."""
 
-    reason: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +61,10 @@ class Run:
     """Run this; `dimensions` are those that the bot was matched by."""
 
     assigned: RunAssigned
-    dimensions: dict[str, tuple[str, ...]]
+    dimensions: BotDimensions
 
 
-PollAnswer = Sleep | RestartBot | Superseded | Run
+PollAnswer = Sleep | UpdateBot | RestartBot | RebootHost | Superseded | Run
 
 Gone = Callable[[], Coroutine[None, None, None]]
 """Waits until the bot has closed its connection."""
@@ -62,6 +78,9 @@ class Poll:
     bus: Bus
     offers: Offers
     presence: Presence
+    standing: KeepStanding
+    events: GroupCommit[BotEvent, None]
+    code: BotCode
     settings: BotGatewaySettings
     shard_count: int
     stopping: asyncio.Event
@@ -70,6 +89,9 @@ class Poll:
 
     async def __call__(self, word: BotWord, now: datetime, gone: Gone) -> PollAnswer:
         """What to answer, after `hold_seconds` at most. Raises DatabaseAway."""
+        if (version := self.code.update_for(word)) is not None:
+            return await self._update(word, version, now)
+        news_before = self.offers.news_of_bots
         known = await self.database.read(lambda connection: known_bot(connection, word.bot_id))
         session = word.session
         if known is None or known.session is None or session is None or session.is_newer(known.session):
@@ -77,15 +99,29 @@ class Poll:
         if known.session.is_newer(session):
             return Superseded()
         self.presence.see(word.bot_id, now, word.state)
-        if known.facts != word.facts:
-            await self.database.write(lambda connection: write_facts(connection, word.bot_id, word.facts))
+        restrictions = await self.standing.at_poll(word, known, now)
         unfinished = await self._without_lost(word.bot_id, session, known, now)
-        if not word.may_work:
-            seconds = sleep_seconds(word.state, self.settings.max_sleep_seconds, self.chance())
-            return Sleep(seconds, is_quarantined=word.facts.quarantined is not None)
+        if self.offers.news_of_bots != news_before:
+            return Sleep(0)  # what was read of the bot may be out of date already
+        instead = self._instead_of_work(word, session, known, restrictions, unfinished, now)
         if self.stopping.is_set():
-            return Sleep(0)
-        return await self._hold(word, session, unfinished, now, gone)
+            return instead if isinstance(instead, Sleep) else Sleep(0)
+        if instead is None:
+            return await self._hold(word, session, unfinished, now, gone)
+        if (ending := await self._order_to_end(word, session, unfinished, now, gone)) is not None:
+            return ending
+        if not isinstance(instead, Sleep):
+            await self._tell_restart(word, session, known, instead, now)
+        return instead
+
+    async def _update(self, word: BotWord, version: str, now: datetime) -> UpdateBot:
+        """Before anything else can go wrong: a bot that is broken, or has no session, may be mended by it."""
+        self.presence.see(word.bot_id, now, word.state)
+        self.offers.close_bot(word.bot_id, Closed.NEWS)
+        occasion = f"update {word.bot_id} {word.session} {version}"
+        event_id = hashlib.sha256(occasion.encode()).hexdigest()[:32]
+        await self.events.submit(event_of_word(word, "request_update", version, now, event_id=event_id))
+        return UpdateBot(version)
 
     async def _without_lost(self, bot_id: str, session: Session, known: KnownBot, now: datetime) -> list[UnfinishedRun]:
         lost = lost_at_poll(known.unfinished, session)
@@ -94,27 +130,75 @@ class Poll:
             tell_lost_runs(self.bus.send, written)
         return [one for one in known.unfinished if one not in lost]
 
-    async def _hold(
+    def _instead_of_work(
         self,
         word: BotWord,
         session: Session,
+        known: KnownBot,
+        restrictions: Restrictions,
         unfinished: list[UnfinishedRun],
         now: datetime,
-        gone: Gone,
+    ) -> Sleep | RestartBot | RebootHost | None:
+        if not restrictions.may_work:
+            seconds = sleep_seconds(word.state, self.settings.max_sleep_seconds, self.chance())
+            if restrictions.until is not None:
+                seconds = min(seconds, (restrictions.until - now).total_seconds())
+            return Sleep(seconds, is_quarantined=restrictions.quarantine is not None)
+        if unfinished:
+            return None
+        return restart_due(word.bot_id, session, word.state, known.restart, self.settings.restart_rules)
+
+    async def _order_to_end(
+        self, word: BotWord, session: Session, unfinished: list[UnfinishedRun], now: datetime, gone: Gone
+    ) -> Run | None:
+        """A bot that may not work is still told to end, if somebody asked for that: it is offered for nothing else,
+        since every other task asks for more than the bot's id."""
+        shards = frozenset(one.shard for one in unfinished if one.is_termination)
+        if not unfinished:
+            bot_id = word.bot_id
+            shards = await self.database.read(lambda connection: shards_with_terminations(connection, bot_id, now))
+        if not shards:
+            return None
+        answer = await self._offer(word, session, {"id": (word.bot_id,)}, shards, now, gone)
+        return answer if isinstance(answer, Run) else None
+
+    async def _tell_restart(
+        self, word: BotWord, session: Session, known: KnownBot, due: RestartBot | RebootHost, now: datetime
+    ) -> None:
+        event_id = restart_event_id(word.bot_id, session, known.restart)
+        await self.events.submit(event_of_word(word, "request_restart", due.reason, now, event_id=event_id))
+
+    async def _hold(
+        self, word: BotWord, session: Session, unfinished: list[UnfinishedRun], now: datetime, gone: Gone
     ) -> PollAnswer:
         """A bot with an unfinished run is offered to that run's shard alone, so that it can be given nothing else."""
         dimensions = {key: tuple(values) for key, values in word.facts.dimensions.items()}
+        shards = frozenset(one.shard for one in unfinished)
+        hold_seconds = self.settings.hold_seconds
+        if shards:
+            hold_seconds = min(hold_seconds, self.settings.unfinished_hold_seconds)
+        return await self._offer(word, session, dimensions, shards or self._shards_of(word), now, gone, hold_seconds)
+
+    async def _offer(
+        self,
+        word: BotWord,
+        session: Session,
+        dimensions: BotDimensions,
+        shards: frozenset[int],
+        now: datetime,
+        gone: Gone,
+        hold_seconds: float | None = None,
+    ) -> Run | Sleep:
         held = self.offers.open(
             bot_id=word.bot_id,
             session=session,
             dimensions=dimensions,
             bot_version=word.facts.version,
             idle_since=self.presence.idle_since(word.bot_id, now),
-            shards=frozenset(one.shard for one in unfinished) or self._shards_of(word),
+            shards=shards,
         )
-        hold_seconds = self.settings.hold_seconds
-        if unfinished:
-            hold_seconds = min(hold_seconds, self.settings.unfinished_hold_seconds)
+        if hold_seconds is None:
+            hold_seconds = min(self.settings.hold_seconds, self.settings.unfinished_hold_seconds)
         ending = await _ending(self.offers, held, hold_seconds, gone)
         if isinstance(ending, Closed):
             return Sleep(0)
@@ -123,7 +207,7 @@ class Poll:
         return Run(ending, dimensions)
 
     def _shards_of(self, word: BotWord) -> frozenset[int]:
-        return frozenset(shard_of_pool(pool, self.shard_count) for pool in word.pools)
+        return frozenset(shard_of_pool(pool, self.shard_count) for pool in word.pools or (NO_POOL,))
 
 
 async def _ending(offers: Offers, held: HeldPoll, hold_seconds: float, gone: Gone) -> RunAssigned | Closed:

@@ -6,11 +6,13 @@ from datetime import datetime
 import structlog
 
 from swarming_botgateway.bot_word import BotWord
+from swarming_botgateway.history import event_of_word
 from swarming_botgateway.offers import Closed, Offers
 from swarming_botgateway.presence import Presence
-from swarming_botgateway.storable import storable, storable_text
 from swarming_botgateway.store.bot_events import BotEvent
+from swarming_botgateway.store.bots import note_shutdown
 from swarming_common.database.group_commit import GroupCommit
+from swarming_common.database.port import Database
 
 log = structlog.get_logger(__name__)
 
@@ -32,26 +34,25 @@ class TellEvent:
 class RecordEvent:
     """Serves events."""
 
+    database: Database
     events: GroupCommit[BotEvent, None]
     offers: Offers
     presence: Presence
 
     async def __call__(self, told: TellEvent, now: datetime) -> None:
-        """Durable once it returns. A bot that shuts down waits for nothing any more. Raises DatabaseAway."""
+        """Durable once it returns. A bot that shuts down waits for nothing any more, and is away until its next
+        handshake. Raises DatabaseAway."""
         word = told.word
+        event = event_of_word(word, told.event_type, told.message, now, external_ip=told.external_ip)
         if told.event_type == "bot_shutdown":
             self.offers.close_process(word.bot_id, word.session, Closed.SHUT_DOWN)
-        self.presence.see(word.bot_id, now)
-        await self.events.submit(
-            BotEvent(
-                bot_id=word.bot_id,
-                created_ts=now,
-                event_type=told.event_type,
-                message=None if told.message is None else storable_text(told.message),
-                version=word.facts.version,
-                external_ip=told.external_ip,
-                dimensions={key: list(values) for key, values in word.facts.dimensions.items()},
-                state=storable(word.state),
-            )
-        )
+            await self._note_shutdown(word, now)
+        else:
+            self.presence.see(word.bot_id, now)
+        await self.events.submit(event)
         log.info("bot_event", bot_id=word.bot_id, event_type=told.event_type)
+
+    async def _note_shutdown(self, word: BotWord, now: datetime) -> None:
+        session = word.session
+        if session is not None:
+            await self.database.write(lambda connection: note_shutdown(connection, word.bot_id, session, now))

@@ -9,7 +9,8 @@ import structlog
 from swarming_botgateway.heard import Heard
 from swarming_botgateway.metrics import OUTPUT_BYTES, UPDATES
 from swarming_botgateway.presence import Presence
-from swarming_botgateway.store.updates import Output, RunUpdate, Verdict, revoked_runs
+from swarming_botgateway.store.updates import Output, RunUpdate, Verdict, late_report, revoked_runs
+from swarming_botgateway.usecases.judge_failures import JudgeFailures
 from swarming_common.bus.port import Bus
 from swarming_common.cache.port import Cache
 from swarming_common.database.group_commit import GroupCommit
@@ -29,7 +30,7 @@ CONFIRMED_REMEMBERED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The update is stored, or was before; `must_stop` if the task is to be killed."""
+    """The update is stored, or was before; `must_stop` if the task is to be killed, or the run was given up."""
 
     must_stop: bool
 
@@ -52,6 +53,7 @@ class ReportRun:
     cache: Cache
     heard: Heard
     presence: Presence
+    judge: JudgeFailures
     confirmed: OrderedDict[tuple[RunId, str], None] = field(default_factory=OrderedDict)
     """Runs and bots whose confirmation is known to be written: saves writing it with each update."""
 
@@ -59,13 +61,22 @@ class ReportRun:
         """Durable once it returns. Raises DatabaseAway, and DataRejected for what the database cannot hold."""
         update = self._with_confirmation(_within_limit(update), now)
         verdict = await self.updates.submit(update)
+        if verdict.is_late and verdict.shard is not None:
+            return self._kept_late(update, verdict.shard)
         if not verdict.is_accepted or verdict.shard is None or await self._was_taken_back(update):
             UPDATES.labels("refused").inc()
             log.info("update_refused", run_id=str(update.run), bot_id=update.bot_id, state=verdict.state)
             return NotItsRun()
         self._tell(update, verdict.shard)
         self._note(update, verdict, now)
+        if update.report is not None and update.report.kind is ReportKind.FAILED:
+            await self.judge(update.bot_id, now)
         return Taken(must_stop=verdict.killing and not verdict.is_repeat)
+
+    def _kept_late(self, update: RunUpdate, shard: int) -> ReportAnswer:
+        UPDATES.labels("late").inc()
+        self._tell(replace(update, report=late_report(update.report)), shard)
+        return Taken(must_stop=True)
 
     def _with_confirmation(self, update: RunUpdate, now: datetime) -> RunUpdate:
         if update.report is not None or (update.run, update.bot_id) in self.confirmed:

@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from swarming_common.errors import DataRejected, InvalidInput, NotFound, SwarmingError, Unavailable
+from swarming_common.errors import DataRejected, InvalidInput, NotAllowed, NotFound, SwarmingError, Unavailable
 from swarming_common.http.body import BodyTooLarge
+from swarming_frontend.admission import TooManyPending
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,10 @@ ErrorAnswer = Callable[[Request, int, str, Mapping[str, str] | None], Response]
 STATUSES: Mapping[type[SwarmingError], int] = {
     InvalidInput: 400,
     DataRejected: 400,
+    NotAllowed: 403,
     NotFound: 404,
     BodyTooLarge: 413,
+    TooManyPending: 429,
     Unavailable: 503,
 }
 
@@ -52,6 +55,8 @@ _EXPECTED = {
     "float_type": "a number",
     "float_parsing": "a number",
     "finite_number": "a finite number",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
 }
@@ -116,6 +121,8 @@ def _of_swarming_error(error: Exception) -> tuple[int, str, Mapping[str, str] | 
         log.warning("request_unserved", reason=str(error))
         retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return 503, "a part of Swarming is away just now, try again", retry
+    if isinstance(error, TooManyPending):
+        return status, str(error), {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, DataRejected):
         log.warning("data_rejected", reason=str(error))
         return 400, "body: expected values that the database can hold", None

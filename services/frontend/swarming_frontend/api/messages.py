@@ -1,11 +1,15 @@
 """What clients send, field by field as on the wire (client-api-v1.md section 3); null means unset everywhere."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+
+from swarming_frontend.api.queries import KeyValues, PageSize, Seconds
 
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+MAX_REASON_LENGTH = 1000
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -17,7 +21,27 @@ def _integer(value: Any) -> Any:
     return value
 
 
+def _moment(value: Any) -> Any:
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise ValueError("expected seconds since 1970, or a UTC time such as 2026-11-23T17:08:19")
+
+
+def _reason(value: str) -> str:
+    if not value.strip() or len(value) > MAX_REASON_LENGTH:
+        raise ValueError(f"expected a text of 1 to {MAX_REASON_LENGTH} characters")
+    return value.strip()
+
+
 Integer = Annotated[int, BeforeValidator(_integer)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Reason = Annotated[str, AfterValidator(_reason)]
 
 
 class Message(BaseModel):
@@ -133,6 +157,8 @@ class NewTaskRequest(Message):
     realm: str | None = None
     resultdb: ResultDb | None = None
     parent_task_id: str | None = None
+    outlives_parent: StrictBool | None = None
+    """Ours: do not end with the parent."""
     pool_task_template: str | None = None
     bot_ping_tolerance_secs: Integer | None = None
     request_uuid: str | None = None
@@ -146,3 +172,55 @@ class CancelBody(Message):
     """The body of `task/{id}/cancel`; it may be absent."""
 
     kill_running: StrictBool | None = None
+
+
+class CancelTasksBody(Message):
+    """The body of `tasks/cancel`; `start` and `end` are seconds since the Unix epoch."""
+
+    tags: Annotated[KeyValues, Field(min_length=1)]
+    start: Seconds | None = None
+    end: Seconds | None = None
+    limit: PageSize | None = None
+    cursor: str | None = None
+    kill_running: StrictBool | None = None
+
+
+class RetryBody(Message):
+    """The body of `task/{id}/retry`; it may be absent."""
+
+    request_uuid: str | None = None
+
+
+class TerminateBody(Message):
+    """The body of `bot/{id}/terminate`; it may be absent. Upstream's client sends an empty one."""
+
+    reason: Reason | None = None
+
+
+class RestrictBody(Message):
+    """The body of `bot/{id}/quarantine` and `bot/{id}/maintenance`."""
+
+    reason: Reason
+    until_ts: Moment | None = None
+
+
+class RestartBody(Message):
+    """The body of `bot/{id}/restart`; it may be absent."""
+
+    reason: Reason | None = None
+
+
+class DeleteDeadBody(Message):
+    """The body of `bots/delete_dead`; it may be absent."""
+
+    dimensions: KeyValues = []
+
+
+class NoBody(Message):
+    """Nothing, or an object without fields."""
+
+
+class PriorityBody(Message):
+    """The body of `task/{id}/priority`."""
+
+    priority: Integer

@@ -32,6 +32,7 @@ def translate(message: messages.NewTaskRequest, caller: Caller, limits: Limits) 
         authenticated=str(caller),
         task_slices=tuple(_slice(one, path.format(number)) for number, one in enumerate(slices)),
         parent_run_id=_parent(message.parent_task_id),
+        outlives_parent=bool(message.outlives_parent),
         service_account=message.service_account or "none",
         realm=message.realm or "",
         resultdb_enable=bool(message.resultdb and message.resultdb.enable),
@@ -45,17 +46,21 @@ def translate(message: messages.NewTaskRequest, caller: Caller, limits: Limits) 
     tags = tuple(message.tags or ())
     check_user_tags(tags)
     secrets = [_secret(one.properties, path.format(number)) for number, one in enumerate(slices)]
-    uuid = message.request_uuid or None
-    if uuid is not None and len(uuid) > MAX_UUID_LENGTH:
-        raise InvalidInput("request_uuid", f"expected at most {MAX_UUID_LENGTH} characters, got {len(uuid)}")
     return SubmitTask(
         request=request,
         user_tags=tags,
         secret_bytes=common_secret(secrets, slices_path=path),
-        request_uuid=uuid,
+        request_uuid=checked_uuid(message.request_uuid),
         evaluate_only=bool(message.evaluate_only),
         by=str(caller),
     )
+
+
+def checked_uuid(uuid: str | None) -> str | None:
+    """What makes a repeated submission return the first task; an empty text is none. Raises InvalidInput."""
+    if uuid is not None and len(uuid) > MAX_UUID_LENGTH:
+        raise InvalidInput("request_uuid", f"expected at most {MAX_UUID_LENGTH} characters, got {len(uuid)}")
+    return uuid or None
 
 
 def _slices_of(message: messages.NewTaskRequest) -> tuple[list[messages.Slice], str]:

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdap
 
 from swarming_common.errors import InvalidInput
 from swarming_common.model.task_id import InvalidTaskId, TaskId, parse_task_id, run_number_of
+from swarming_frontend.store.bot_history import HistoryPlace, HistorySpan
+from swarming_frontend.store.bot_runs import RunPlace
 from swarming_frontend.store.task_lists import StateFilter, TaskFilter, TaskPlace, TaskSort
 from swarming_frontend.usecases.list_bots import WhichBots
 from swarming_frontend.waiting import MAX_WAIT_SECONDS
@@ -24,6 +26,8 @@ LAST_SECOND = 253402300799.0  # the end of the year 9999, the last that a timest
 
 TASK_PLACE = TypeAdapter(TaskPlace)
 BOT_PLACE = TypeAdapter(str)
+RUN_PLACE = TypeAdapter(RunPlace)
+HISTORY_PLACE = TypeAdapter(HistoryPlace)
 
 
 class ThreeState(Enum):
@@ -94,10 +98,17 @@ class TasksQuery(BaseModel):
         return TaskFilter(
             state=self.state,
             tags=tuple(self.tags),
-            start=_moment(self.start),
-            end=_moment(self.end),
+            start=moment(self.start),
+            end=moment(self.end),
             sort=self.sort,
         )
+
+
+class PageQuery(BaseModel):
+    """Which page of a list."""
+
+    limit: PageSize = DEFAULT_PAGE
+    cursor: Text | None = None
 
 
 class CountQuery(BaseModel):
@@ -110,7 +121,7 @@ class CountQuery(BaseModel):
 
     def wanted(self) -> TaskFilter:
         """The filter that this asks for."""
-        return TaskFilter(state=self.state, tags=tuple(self.tags), start=_moment(self.start), end=_moment(self.end))
+        return TaskFilter(state=self.state, tags=tuple(self.tags), start=moment(self.start), end=moment(self.end))
 
 
 class StatesQuery(BaseModel):
@@ -148,12 +159,47 @@ class BotsQuery(BaseModel):
     def wanted(self) -> WhichBots:
         """The filter that this asks for."""
         return WhichBots(
-            dimensions=_pairs(self.dimensions),
+            dimensions=key_value_pairs(self.dimensions),
             quarantined=self.quarantined.wanted,
             in_maintenance=self.in_maintenance.wanted,
             is_dead=self.is_dead.wanted,
             is_busy=self.is_busy.wanted,
         )
+
+
+class BotTasksQuery(BaseModel):
+    """Which runs of a bot, and which page of them."""
+
+    limit: PageSize = DEFAULT_PAGE
+    cursor: Text | None = None
+    start: Seconds | None = None
+    end: Seconds | None = None
+    state: States = StateFilter.ALL
+    sort: Sorts = TaskSort.CREATED_TS
+    include_performance_stats: bool = False
+
+    def wanted(self) -> TaskFilter:
+        """The filter that this asks for."""
+        return TaskFilter(state=self.state, start=moment(self.start), end=moment(self.end), sort=self.sort)
+
+
+class BotEventsQuery(BaseModel):
+    """Which events of a bot, and which page of them."""
+
+    limit: PageSize = DEFAULT_PAGE
+    cursor: Text | None = None
+    start: Seconds | None = None
+    end: Seconds | None = None
+
+    def wanted(self) -> HistorySpan:
+        """The span that this asks for."""
+        return HistorySpan(start=moment(self.start), end=moment(self.end))
+
+
+class BotDimensionsQuery(BaseModel):
+    """Of which pool; of all without one."""
+
+    pool: Text | None = None
 
 
 class BotsCountQuery(BaseModel):
@@ -163,16 +209,20 @@ class BotsCountQuery(BaseModel):
 
     def wanted(self) -> WhichBots:
         """The filter that this asks for."""
-        return WhichBots(dimensions=_pairs(self.dimensions))
+        return WhichBots(dimensions=key_value_pairs(self.dimensions))
 
 
 TasksParameters = Annotated[TasksQuery, Query()]
+PageParameters = Annotated[PageQuery, Query()]
 CountParameters = Annotated[CountQuery, Query()]
 StatesParameters = Annotated[StatesQuery, Query()]
 ResultParameters = Annotated[ResultQuery, Query()]
 OutputParameters = Annotated[OutputQuery, Query()]
 BotsParameters = Annotated[BotsQuery, Query()]
 BotsCountParameters = Annotated[BotsCountQuery, Query()]
+BotTasksParameters = Annotated[BotTasksQuery, Query()]
+BotEventsParameters = Annotated[BotEventsQuery, Query()]
+BotDimensionsParameters = Annotated[BotDimensionsQuery, Query()]
 
 
 def task_and_run(text: str) -> tuple[TaskId, int | None]:
@@ -183,9 +233,11 @@ def task_and_run(text: str) -> tuple[TaskId, int | None]:
         raise InvalidInput("task_id", f"expected the id of a task or a run ({error})") from error
 
 
-def _moment(seconds: float | None) -> datetime | None:
+def moment(seconds: float | None) -> datetime | None:
+    """The moment of so many seconds since the Unix epoch."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _pairs(texts: list[str]) -> tuple[tuple[str, str], ...]:
+def key_value_pairs(texts: list[str]) -> tuple[tuple[str, str], ...]:
+    """Texts `key:value` as pairs."""
     return tuple((key, value) for key, _, value in (one.partition(":") for one in texts))

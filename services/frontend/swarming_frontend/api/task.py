@@ -1,23 +1,25 @@
 """`task/{id}/*`: one task, or one of its runs."""
 
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import Response
 
 from swarming_frontend.api import task_replies
-from swarming_frontend.api.bodies import read_message
+from swarming_frontend.api.cursors import decode_cursor, encode_cursor
 from swarming_frontend.api.encoding import integer, present, reply
-from swarming_frontend.api.messages import CancelBody
-from swarming_frontend.api.queries import OutputParameters, ResultParameters, TaskIdText, task_and_run
-from swarming_frontend.identity import caller_of
-from swarming_frontend.settings import FrontendSettings
-from swarming_frontend.usecases.cancel import CancelTask
+from swarming_frontend.api.queries import (
+    TASK_PLACE,
+    OutputParameters,
+    PageParameters,
+    ResultParameters,
+    TaskIdText,
+    task_and_run,
+)
 from swarming_frontend.usecases.read_output import ReadOutput
 from swarming_frontend.usecases.registry import Usecases
 
 
-def task(use: Usecases, settings: FrontendSettings) -> APIRouter:
-    """The routes under `task/{id}/`."""
+def task(use: Usecases) -> APIRouter:
+    """What can be asked about a task."""
     router = APIRouter(prefix="/task/{task_id}", tags=["tasks"])
 
     @router.get("/result")
@@ -67,13 +69,15 @@ def task(use: Usecases, settings: FrontendSettings) -> APIRouter:
             )
         )
 
-    @router.post("/cancel")
-    async def cancel(request: Request, task_id: TaskIdText) -> Response:
-        """Cancel a task that waits, and with `kill_running` also one that runs."""
-        body = await read_message(request, CancelBody, settings.max_body_bytes, optional=True)
-        task, _ = task_and_run(task_id)
-        command = CancelTask(task_id=task, kill_running=bool(body.kill_running), by=str(caller_of(request)))
-        outcome = await use.cancel(command, use.clock.now())
-        return reply(present(ok=outcome.ok, was_running=outcome.was_running))
+    @router.get("/children")
+    async def children(task_id: TaskIdText, query: PageParameters) -> Response:
+        """The tasks that name this one as their parent, newest first, as a TaskList (an extension); a run's id gives
+        those that name this run.
+        """
+        task, run_number = task_and_run(task_id)
+        after = decode_cursor(TASK_PLACE, query.cursor)
+        found, place = await use.list_tasks.children(task, run_number, after, query.limit)
+        cursor = encode_cursor(TASK_PLACE, place)
+        return reply(task_replies.task_list(found, cursor, use.clock.now(), with_performance=False))
 
     return router

@@ -10,6 +10,7 @@ from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId, format_task_id
 from swarming_frontend.api.encoding import Json, any_json, integer, list_pairs, present, timestamp
 from swarming_frontend.store.standings import Standing
+from swarming_frontend.usecases.submit import Evaluated, Submitted
 
 SERVER_VERSIONS = [version("swarming-frontend")]
 REDACTED = base64.b64encode(b"<REDACTED>").decode()
@@ -23,6 +24,14 @@ def new_task(task_id: TaskId | None, request: TaskRequest, created_ts: datetime,
         request=task_request(task_id, request, created_ts),
         task_result=standing,
     )
+
+
+def submitted(outcome: Submitted | Evaluated) -> Json:
+    """A TaskRequestMetadata of what came of a submission."""
+    if isinstance(outcome, Submitted):
+        stored, is_new = outcome.stored, not outcome.is_repeat
+        return new_task(stored.task_id, stored.request, stored.created_ts, is_new=is_new)
+    return new_task(None, outcome.request, outcome.created_ts, is_new=False)
 
 
 def task_request(task_id: TaskId | None, request: TaskRequest, created_ts: datetime) -> Json:
@@ -40,6 +49,7 @@ def task_request(task_id: TaskId | None, request: TaskRequest, created_ts: datet
         properties=slices[0]["properties"],
         tags=request.tags,
         parent_task_id=request.parent_run_id,
+        outlives_parent=request.outlives_parent or None,
         service_account=request.service_account,
         realm=request.realm or None,
         resultdb={"enable": request.resultdb_enable},
@@ -62,6 +72,7 @@ def pending_result(task_id: TaskId, request: TaskRequest, created_ts: datetime) 
         state=TaskState.PENDING,
         created_ts=created_ts,
         modified_ts=created_ts,
+        priority=request.priority,
     )
     return task_result(standing)
 
@@ -77,6 +88,7 @@ def task_result(standing: Standing, *, with_performance: bool = False) -> Json:
         user=None if standing.is_run else standing.user or None,
         tags=None if standing.is_run else standing.tags,
         state=standing.state.name,
+        priority=None if standing.is_run else integer(standing.priority),
         created_ts=timestamp(standing.created_ts),
         modified_ts=timestamp(standing.modified_ts),
         started_ts=timestamp(standing.started_ts),
@@ -90,8 +102,11 @@ def task_result(standing: Standing, *, with_performance: bool = False) -> Json:
         exit_code=integer(standing.exit_code),
         duration=standing.duration,
         failure=standing.failure,
+        reason=standing.reason or None,
         internal_failure=standing.internal_failure,
         costs_usd=standing.costs_usd,
+        cost_saved_usd=standing.cost_saved_usd,
+        deduped_from=None if standing.deduped_from is None else str(standing.deduped_from),
         server_versions=SERVER_VERSIONS,
         cas_output_root=any_json(details.get("cas_output_root")),
         cipd_pins=any_json(details.get("cipd_pins")),

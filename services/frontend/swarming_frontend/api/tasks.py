@@ -10,19 +10,22 @@ from swarming_frontend.api import task_replies
 from swarming_frontend.api.bodies import read_message
 from swarming_frontend.api.cursors import decode_cursor, encode_cursor
 from swarming_frontend.api.encoding import integer, present, reply, timestamp
-from swarming_frontend.api.messages import NewTaskRequest
+from swarming_frontend.api.messages import CancelTasksBody, NewTaskRequest
 from swarming_frontend.api.new_task import translate
 from swarming_frontend.api.queries import (
     TASK_PLACE,
     CountParameters,
     StatesParameters,
     TasksParameters,
+    moment,
     task_and_run,
 )
 from swarming_frontend.identity import caller_of
 from swarming_frontend.settings import FrontendSettings
+from swarming_frontend.usecases.cancel_tasks import CancelTasks
 from swarming_frontend.usecases.registry import Usecases
-from swarming_frontend.usecases.submit import Submitted
+
+DEFAULT_CANCEL_PAGE = 100
 
 
 def new_task(use: Usecases, settings: FrontendSettings) -> Callable[[Request], Awaitable[Response]]:
@@ -33,15 +36,12 @@ def new_task(use: Usecases, settings: FrontendSettings) -> Callable[[Request], A
         caller = caller_of(request)
         message = await read_message(request, NewTaskRequest, settings.max_body_bytes)
         outcome = await use.submit(translate(message, caller, limits), use.clock.now())
-        if isinstance(outcome, Submitted):
-            stored, is_new = outcome.stored, not outcome.is_repeat
-            return reply(task_replies.new_task(stored.task_id, stored.request, stored.created_ts, is_new=is_new))
-        return reply(task_replies.new_task(None, outcome.request, outcome.created_ts, is_new=False))
+        return reply(task_replies.submitted(outcome))
 
     return new
 
 
-def tasks(use: Usecases) -> APIRouter:
+def tasks(use: Usecases, settings: FrontendSettings) -> APIRouter:
     """The other routes under `tasks/`."""
     router = APIRouter(prefix="/tasks", tags=["tasks"])
 
@@ -70,5 +70,24 @@ def tasks(use: Usecases) -> APIRouter:
         """The states of several tasks, in the order of their ids."""
         states = await use.list_tasks.states([task_and_run(one)[0] for one in query.task_id])
         return reply(present(states=[one.name for one in states]))
+
+    @router.post("/cancel")
+    async def cancel(request: Request) -> Response:
+        """Cancel the tasks that wait and have all these tags, and with `kill_running` also those that run; a page at a
+        time, the newest first. The answer does not wait until they have ended.
+        """
+        body = await read_message(request, CancelTasksBody, settings.max_body_bytes)
+        command = CancelTasks(
+            tags=tuple(body.tags),
+            start=moment(body.start),
+            end=moment(body.end),
+            kill_running=bool(body.kill_running),
+            by=str(caller_of(request)),
+        )
+        now = use.clock.now()
+        after = decode_cursor(TASK_PLACE, body.cursor)
+        matched, place = await use.cancel_by_tags.page(command, after, body.limit or DEFAULT_CANCEL_PAGE, now)
+        cursor = encode_cursor(TASK_PLACE, place)
+        return reply(present(cursor=cursor, matched=integer(matched), now=timestamp(now)))
 
     return router

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from swarming_common.model.states import TaskState
 from swarming_frontend.api.cursors import decode_cursor, encode_cursor
 from swarming_frontend.api.errors import error_response
 from swarming_frontend.api.queries import TASK_PLACE, BotIdText, TaskIdText, Text, task_and_run
@@ -20,11 +21,15 @@ from swarming_frontend.store.task_lists import TaskFilter
 from swarming_frontend.usecases.list_bots import WhichBots
 from swarming_frontend.usecases.read_output import ReadOutput
 from swarming_frontend.usecases.registry import Usecases
+from swarming_frontend.usecases.why import AskWhy
 
 TASKS_ON_A_PAGE = 50
 BOTS_ON_A_PAGE = 200
 SHOWN_OUTPUT_BYTES = 256 * 1024
 """What is in the page itself; the script goes on from there."""
+
+WHY_WORD_SECONDS = 0.3
+"""A page waits less for the scheduler's word than somebody who asks for nothing else."""
 
 _API_PREFIXES = ("/api/", "/_ah/")
 
@@ -63,10 +68,14 @@ def add_pages(app: FastAPI, use: Usecases) -> None:
             )
         )
         standing = await use.read_task.standing(which, run_number)
+        now, why = use.clock.now(), None
+        if standing.state is TaskState.PENDING and not standing.is_run:
+            why = (await use.why(AskWhy(task_id=which, word_seconds=WHY_WORD_SECONDS), now)).summary
         current = min(standing.current_slice, len(stored.request.task_slices) - 1)
         return page(
             "task.html",
-            now=use.clock.now(),
+            now=now,
+            why=why,
             id=task_id,
             task=standing,
             request=stored.request,
@@ -83,8 +92,8 @@ def add_pages(app: FastAPI, use: Usecases) -> None:
 
     @app.get("/restricted/bot/{bot_id}", include_in_schema=False)
     async def bot(bot_id: BotIdText) -> Response:
-        found = await use.list_bots.one(bot_id)
         now = use.clock.now()
+        found = await use.list_bots.one(bot_id, now)
         state = pydantic_core.to_json(found.state, indent=2).decode()
         return page("bot.html", now=now, bot=found, is_dead=use.list_bots.is_dead(found, now), state=state)
 
@@ -108,6 +117,8 @@ def sentence_about(task: Standing) -> str:
             return f"Is being stopped on {task.bot_id}."
         case "RUNNING":
             return f"Runs on {task.bot_id}."
+        case "COMPLETED" if task.deduped_from is not None:
+            return f"Took the result of {task.deduped_from}, which had done the same."
         case "COMPLETED":
             return f"Ended with exit code {task.exit_code}."
         case "EXPIRED":

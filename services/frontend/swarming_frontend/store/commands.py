@@ -13,15 +13,16 @@ from swarming_common.model.task_id import TaskId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCommand:
-    """A row to be written; `reply_to` is the frontend that waits for the owner's word."""
+    """A row to be written; `reply_to` is the frontend that waits for the owner's word, None if nobody does."""
 
     command_id: str
-    shard: int
+    shard: int | None
     kind: str
-    task_id: TaskId
+    task_id: TaskId | None
+    bot_id: str | None = None
     arguments: Mapping[str, object]
     given_by: str
-    reply_to: str
+    reply_to: str | None
     created_ts: datetime
 
 

@@ -2,26 +2,24 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    DateTime,
-    LargeBinary,
-    SmallInteger,
-    Text,
-    bindparam,
-    select,
-    text,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, bindparam, select
 
-from swarming_common.database.tables import submission, task_request
+from swarming_common.database.columns import UtcDateTime
+from swarming_common.database.dialects import insert_for
+from swarming_common.database.hot import Prepared
+from swarming_common.database.json_rows import quoted
+from swarming_common.database.port import HotBatch
+from swarming_common.database.tables import submission, task_request, task_result
 from swarming_common.model.request import TaskRequest
 from swarming_common.model.task_id import TaskId
+
+UUID_DAYS = 7
+"""For so long a caller's uuid stands for the same task (client-api-v1.md section 11)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +72,20 @@ class StoredRequest:
     request: TaskRequest
 
 
-def write_requests(connection: Connection, items: Sequence[NewRequest]) -> list[WriteOutcome]:
-    """Write requests and their uuids. Repeatable; raises for the whole batch if an id collides with one that is being
+def hot_requests(items: Sequence[NewRequest]) -> HotBatch[Sequence[WriteOutcome]]:
+    """Writes requests and their uuids. Repeatable; raises for the whole batch if an id collides with one that is being
     written at the same time, and then each item alone finds out whether it was its own."""
-    rows = [_row(item) for item in items]
-    if connection.dialect.name == "postgresql":
-        return _write_in_one_statement(connection, items, rows)
-    return _write_portably(connection, items, rows)
+
+    def portable(connection: Connection) -> list[WriteOutcome]:
+        return [_write_one(connection, item) for item in items]
+
+    def outcomes(found: Sequence[Mapping[str, Any]]) -> list[WriteOutcome]:
+        return [
+            _outcome(item, is_written=one["is_written"], nonce=one["nonce"], first=one["first"])
+            for item, one in zip(items, found, strict=True)
+        ]
+
+    return HotBatch(portable, _STATEMENT, lambda: _arguments(items), outcomes)
 
 
 def stored_request(connection: Connection, task_id: TaskId) -> StoredRequest | None:
@@ -99,6 +104,24 @@ def stored_request(connection: Connection, task_id: TaskId) -> StoredRequest | N
     )
 
 
+def stored_parent(connection: Connection, task_id: TaskId) -> StoredRequest | None:
+    """What was asked for, with the priority that the task has now; None for an unknown task."""
+    stored = stored_request(connection, task_id)
+    priority = connection.execute(
+        select(task_result.c.priority).where(task_result.c.task_id == task_id)
+    ).scalar_one_or_none()
+    if stored is None or priority is None:
+        return stored
+    return replace(stored, request=stored.request.model_copy(update={"priority": priority}))
+
+
+def first_task(connection: Connection, caller: str, request_uuid: str, now: datetime) -> TaskId | None:
+    """The task that a caller's uuid stands for now, None for a uuid that is new or too old."""
+    key = {"of_caller": caller, "of_uuid": request_uuid, "written_after": now - timedelta(days=UUID_DAYS)}
+    found = _FIRST.one_or_none(connection, key)
+    return None if found is None else TaskId(found.task_id)
+
+
 def shard_of_task(connection: Connection, task_id: TaskId) -> int | None:
     """The shard that a task was given to, None for an unknown task."""
     found: int | None = connection.execute(
@@ -107,7 +130,16 @@ def shard_of_task(connection: Connection, task_id: TaskId) -> int | None:
     return found
 
 
+def secret_of_task(connection: Connection, task_id: TaskId) -> bytes | None:
+    """The secret that goes with a request, None if there is none."""
+    found: bytes | None = connection.execute(
+        select(task_request.c.secret_bytes).where(task_request.c.task_id == task_id)
+    ).scalar_one_or_none()
+    return found
+
+
 def _row(item: NewRequest) -> dict[str, Any]:
+    """A row of `task_request`; its JSON columns are still missing."""
     request = item.request
     return {
         "task_id": item.task_id,
@@ -120,8 +152,6 @@ def _row(item: NewRequest) -> dict[str, Any]:
         "priority": request.priority,
         "user": request.user,
         "parent_task_id": item.parent_task_id,
-        "tags": list(request.tags),
-        "request": request.model_dump(mode="json"),
         "secret_bytes": item.secret_bytes,
     }
 
@@ -138,28 +168,40 @@ def _outcome(item: NewRequest, *, is_written: bool, nonce: int | None, first: in
 # Whoever inserts submissions does it in the order of their key, so that two batches never wait for each other.
 # The request is inserted without ON CONFLICT: if another transaction is writing the same id just now, the whole
 # statement fails and takes the submission back with it.
-_STATEMENT = text(
-    """
+_KINDS = {
+    "task_id": "bigint",
+    "nonce": "bigint",
+    "shard": "smallint",
+    "created_ts": "timestamptz",
+    "expiration_ts": "timestamptz",
+    "name": "text",
+    "pool": "text",
+    "priority": "smallint",
+    "user": "text",
+    "parent_task_id": "bigint",
+    "tags": "text",
+    "request": "text",
+    "secret_bytes": "bytea",
+    "caller": "text",
+    "request_uuid": "text",
+}
+"""What the statement reads of each item, in the order of its arguments."""
+
+_STATEMENT = f"""
     WITH item AS MATERIALIZED (
         SELECT * FROM unnest(
-            CAST(:task_id AS bigint[]), CAST(:nonce AS bigint[]), CAST(:shard AS smallint[]),
-            CAST(:created_ts AS timestamptz[]), CAST(:expiration_ts AS timestamptz[]), CAST(:name AS text[]),
-            CAST(:pool AS text[]), CAST(:priority AS smallint[]), CAST(:user AS text[]),
-            CAST(:parent_task_id AS bigint[]), CAST(:tags AS text[]), CAST(:request AS text[]),
-            CAST(:secret_bytes AS bytea[]), CAST(:caller AS text[]), CAST(:request_uuid AS text[])
-        ) WITH ORDINALITY AS given (
-            task_id, nonce, shard, created_ts, expiration_ts, name, pool, priority, "user",
-            parent_task_id, tags, request, secret_bytes, caller, request_uuid, place
-        )
+            {", ".join(f"CAST(${place} AS {kind}[])" for place, kind in enumerate(_KINDS.values(), start=1))}
+        ) WITH ORDINALITY AS given ({quoted(list(_KINDS))}, place)
     ), taken AS (
         SELECT task_id, earlier.nonce FROM item JOIN task_request AS earlier USING (task_id)
     ), fresh AS (
         SELECT * FROM item WHERE NOT EXISTS (SELECT FROM taken WHERE taken.task_id = item.task_id)
     ), won AS (
-        INSERT INTO submission (caller, request_uuid, task_id, created_ts)
-        SELECT caller, request_uuid, task_id, created_ts FROM fresh
+        INSERT INTO submission AS earlier (caller, request_uuid, task_id, created_ts)
+        SELECT DISTINCT ON (caller, request_uuid) caller, request_uuid, task_id, created_ts FROM fresh
         WHERE request_uuid IS NOT NULL ORDER BY caller, request_uuid, place
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (caller, request_uuid) DO UPDATE SET task_id = excluded.task_id, created_ts = excluded.created_ts
+        WHERE earlier.created_ts <= excluded.created_ts - INTERVAL '{UUID_DAYS} days'
         RETURNING caller, request_uuid, task_id
     ), written AS (
         INSERT INTO task_request (
@@ -186,75 +228,55 @@ _STATEMENT = text(
         ) AS first
     FROM item ORDER BY place
     """
-)
-_ARRAYS: Mapping[str, Any] = {
-    "task_id": BigInteger,
-    "nonce": BigInteger,
-    "shard": SmallInteger,
-    "created_ts": DateTime(timezone=True),
-    "expiration_ts": DateTime(timezone=True),
-    "name": Text,
-    "pool": Text,
-    "priority": SmallInteger,
-    "user": Text,
-    "parent_task_id": BigInteger,
-    "tags": Text,
-    "request": Text,
-    "secret_bytes": LargeBinary,
-    "caller": Text,
-    "request_uuid": Text,
-}
-_TYPED_STATEMENT = _STATEMENT.bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _ARRAYS.items()))
 
 
-def _write_in_one_statement(
-    connection: Connection, items: Sequence[NewRequest], rows: Sequence[dict[str, Any]]
-) -> list[WriteOutcome]:
-    written_out = [
-        row
+def _arguments(items: Sequence[NewRequest]) -> tuple[list[Any], ...]:
+    rows = [
+        _row(item)
         | {
-            "tags": json.dumps(row["tags"]),
+            "tags": json.dumps(item.request.tags),
             "request": item.request.model_dump_json(),
             "caller": item.caller,
             "request_uuid": item.request_uuid,
         }
-        for item, row in zip(items, rows, strict=True)
+        for item in items
     ]
-    arrays = {name: [row[name] for row in written_out] for name in _ARRAYS}
-    found = connection.execute(_TYPED_STATEMENT, arrays).all()
-    return [
-        _outcome(item, is_written=one.is_written, nonce=one.nonce, first=one.first)
-        for item, one in zip(items, found, strict=True)
-    ]
-
-
-def _write_portably(
-    connection: Connection, items: Sequence[NewRequest], rows: Sequence[dict[str, Any]]
-) -> list[WriteOutcome]:
-    return [_write_one(connection, item, row) for item, row in zip(items, rows, strict=True)]
+    return tuple([row[name] for row in rows] for name in _KINDS)
 
 
 # Made once: making a statement takes longer than running it.
-_NONCE = select(task_request.c.nonce).where(task_request.c.task_id == bindparam("of_task"))
-_FIRST = select(submission.c.task_id).where(
-    submission.c.caller == bindparam("of_caller"), submission.c.request_uuid == bindparam("of_uuid")
+_NONCE = Prepared(select(task_request.c.nonce).where(task_request.c.task_id == bindparam("of_task")))
+_FIRST = Prepared(
+    select(submission.c.task_id).where(
+        submission.c.caller == bindparam("of_caller"),
+        submission.c.request_uuid == bindparam("of_uuid"),
+        submission.c.created_ts > bindparam("written_after", type_=UtcDateTime),
+    )
 )
-_INSERT_REQUEST = task_request.insert()
-_INSERT_SUBMISSION = submission.insert()
+_INSERT_REQUEST = Prepared(task_request.insert())
 
 
-def _write_one(connection: Connection, item: NewRequest, row: Mapping[str, Any]) -> WriteOutcome:
-    nonce = connection.execute(_NONCE, {"of_task": item.task_id}).scalar_one_or_none()
+@cache
+def _upsert_submission(dialect: str) -> Prepared:
+    """A uuid that is this old stands for another task from now on."""
+    upsert = insert_for(dialect, submission)
+    changes = {name: upsert.excluded[name] for name in ("task_id", "created_ts")}
+    return Prepared(upsert.on_conflict_do_update(index_elements=["caller", "request_uuid"], set_=changes))
+
+
+def _write_one(connection: Connection, item: NewRequest) -> WriteOutcome:
+    taken = _NONCE.one_or_none(connection, {"of_task": item.task_id})
     first = None
     if item.request_uuid is not None:
-        key = {"of_caller": item.caller, "of_uuid": item.request_uuid}
-        first = connection.execute(_FIRST, key).scalar_one_or_none()
-    is_new = nonce is None and first is None
+        first = first_task(connection, item.caller, item.request_uuid, item.created_ts)
+    is_new = taken is None and first is None
     if is_new:
-        connection.execute(_INSERT_REQUEST, row)
+        request = item.request
+        documents = {"tags": list(request.tags), "request": request.model_dump(mode="json")}
+        _INSERT_REQUEST.write(connection, _row(item) | documents)
         if item.request_uuid is not None:
-            connection.execute(_INSERT_SUBMISSION, _submission(item))
-    return _outcome(item, is_written=is_new, nonce=nonce, first=first)
+            _upsert_submission(connection.dialect.name).write(connection, _submission(item))
+    return _outcome(item, is_written=is_new, nonce=taken and taken.nonce, first=first)
 
 
 def _submission(item: NewRequest) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bind
 
 from swarming_common.database.tables import task_request, task_result, task_run
 from swarming_common.model.states import TaskState
-from swarming_common.model.task_id import TaskId
+from swarming_common.model.task_id import RunId, TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class Standing:
     state: TaskState
     created_ts: datetime
     modified_ts: datetime
+    priority: int
+    """That the task has now; somebody may have changed it."""
     started_ts: datetime | None = None
     completed_ts: datetime | None = None
     abandoned_ts: datetime | None = None
@@ -40,10 +42,14 @@ class Standing:
     bot_idle_since_ts: datetime | None = None
     details: Mapping[str, Any] | None = None
     costs_usd: tuple[float, ...] = ()
+    deduped_from: RunId | None = None
+    """The run whose result it took; then `run_number` is None, and what is said of a run is said of that one."""
+    cost_saved_usd: float | None = None
 
 
 _request, _result, _run = task_request.c, task_result.c, task_run.c
-_FACTS = (_request.task_id, _request.name, _request.user, _request.tags, _request.created_ts)
+_PRIORITY = func.coalesce(_result.priority, _request.priority).label("priority")
+_FACTS = (_request.task_id, _request.name, _request.user, _request.tags, _request.created_ts, _PRIORITY)
 _OF_BOTH = (
     "state",
     "started_ts",
@@ -57,6 +63,7 @@ _OF_BOTH = (
     "bot_id",
     "modified_ts",
 )
+_DEDUPED = ("deduped_task_id", "deduped_run_number", "cost_saved_usd")
 _OF_RUN = ("bot_version", "bot_dimensions", "bot_idle_since_ts", "details")
 
 state_of_task: ColumnElement[int] = func.coalesce(_result.state, int(TaskState.PENDING))
@@ -65,10 +72,14 @@ state_of_task: ColumnElement[int] = func.coalesce(_result.state, int(TaskState.P
 
 def standing_query() -> Select[Any]:
     """All tasks as they stand, to be narrowed down and given to read_standings."""
-    current_run = and_(_run.task_id == _result.task_id, _run.run_number == _result.run_number)
+    current_run = and_(
+        _run.task_id == func.coalesce(_result.deduped_task_id, _result.task_id),
+        _run.run_number == func.coalesce(_result.deduped_run_number, _result.run_number),
+    )
     return select(
         *_FACTS,
         _result.run_number,
+        *(_result[name] for name in _DEDUPED),
         _result.current_slice,
         *(_result[name] for name in _OF_BOTH),
         *(_run[name] for name in _OF_RUN),
@@ -85,7 +96,11 @@ _COSTS_OF_TASK = (
     .order_by(_run.run_number)
 )
 _STATE_AND_RUN = (
-    select(state_of_task, _result.run_number)
+    select(
+        state_of_task,
+        func.coalesce(_result.deduped_task_id, _result.task_id),
+        func.coalesce(_result.deduped_run_number, _result.run_number),
+    )
     .select_from(task_request.outerjoin(task_result, _result.task_id == _request.task_id))
     .where(_request.task_id == bindparam("of_task"))
 )
@@ -109,25 +124,36 @@ def standing_of_task(connection: Connection, task_id: TaskId) -> Standing | None
 
 def standing_of_run(connection: Connection, task_id: TaskId, run_number: int) -> Standing | None:
     """One run as it stands, None for an unknown one."""
-    query = (
-        select(
-            *_FACTS,
-            _run.run_number,
-            _run.slice.label("current_slice"),
-            _run.cost_usd,
-            *(_run[name] for name in (*_OF_BOTH, *_OF_RUN)),
+    found = read_runs(connection, run_query().where(_run.task_id == task_id, _run.run_number == run_number))
+    return found[0] if found else None
+
+
+def run_query() -> Select[Any]:
+    """All runs as they stand, to be narrowed down and given to read_runs."""
+    return select(
+        *_FACTS,
+        _run.run_number,
+        _run.slice.label("current_slice"),
+        _run.cost_usd,
+        *(_run[name] for name in (*_OF_BOTH, *_OF_RUN)),
+    ).select_from(
+        task_request.join(task_run, _run.task_id == _request.task_id).outerjoin(
+            task_result, _result.task_id == _request.task_id
         )
-        .select_from(task_request.join(task_run, _run.task_id == _request.task_id))
-        .where(_run.task_id == task_id, _run.run_number == run_number)
     )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _run_standing(row._mapping)
 
 
-def state_and_run(connection: Connection, task_id: TaskId) -> tuple[TaskState, int | None] | None:
-    """A task's state and its current or last run's number, None for an unknown task."""
+def read_runs(connection: Connection, query: Select[Any]) -> list[Standing]:
+    """What a narrowed run_query finds, in its order."""
+    return [_run_standing(row._mapping) for row in connection.execute(query)]
+
+
+def state_and_run(connection: Connection, task_id: TaskId) -> tuple[TaskState, RunId | None] | None:
+    """A task's state and its current or last run, or the run whose result it took; None for an unknown task."""
     row = connection.execute(_STATE_AND_RUN, {"of_task": task_id}).one_or_none()
-    return None if row is None else (TaskState(row[0]), row[1])
+    if row is None:
+        return None
+    return TaskState(row[0]), None if row[2] is None else RunId(TaskId(row[1]), row[2])
 
 
 def state_of_run(connection: Connection, task_id: TaskId, run_number: int) -> TaskState | None:
@@ -147,8 +173,13 @@ def _task(row: RowMapping, costs: tuple[float, ...]) -> Standing:
             state=TaskState.PENDING,
             modified_ts=row["created_ts"],
         )
-    shown = {name: row[name] for name in (*_OF_BOTH, *_OF_RUN, "current_slice", "run_number")}
-    return Standing(**facts | shown | {"state": TaskState(row["state"])}, is_run=False, costs_usd=costs)
+    shown = {name: row[name] for name in (*_OF_BOTH, *_OF_RUN, "current_slice", "run_number", "cost_saved_usd")}
+    deduped_from = None
+    if row["deduped_task_id"] is not None:
+        deduped_from = RunId(TaskId(row["deduped_task_id"]), row["deduped_run_number"])
+    return Standing(
+        **facts | shown | {"state": TaskState(row["state"])}, is_run=False, costs_usd=costs, deduped_from=deduped_from
+    )
 
 
 def _run_standing(row: RowMapping) -> Standing:
@@ -158,7 +189,8 @@ def _run_standing(row: RowMapping) -> Standing:
 
 
 def _facts(row: RowMapping) -> dict[str, Any]:
-    return {name: row[name] for name in ("task_id", "name", "user", "created_ts")} | {"tags": tuple(row["tags"])}
+    names = ("task_id", "name", "user", "created_ts", "priority")
+    return {name: row[name] for name in names} | {"tags": tuple(row["tags"])}
 
 
 def _costs(connection: Connection, task_ids: Sequence[int]) -> dict[int, tuple[float, ...]]:

@@ -7,11 +7,11 @@ from enum import Enum
 from typing import Any
 
 from pydantic import AwareDatetime
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from swarming_common.database.tables import task_request, task_result
 from swarming_common.model.states import TaskState
-from swarming_common.model.task_id import EPOCH, new_task_id
+from swarming_common.model.task_id import EPOCH, TaskId, new_task_id
 from swarming_frontend.store.containment import has_tags
 from swarming_frontend.store.standings import Standing, read_standings, standing_query, state_of_task
 
@@ -63,6 +63,8 @@ class TaskFilter:
     start: datetime | None = None
     end: datetime | None = None
     sort: TaskSort = TaskSort.CREATED_TS
+    parent: TaskId | None = None
+    """Only the children of this task."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,20 @@ def list_tasks(
     return found[:limit], _place(found[limit - 1], wanted.sort)
 
 
+def list_ids(
+    connection: Connection, wanted: TaskFilter, after: TaskPlace | None, limit: int
+) -> tuple[list[tuple[TaskId, int]], TaskPlace | None]:
+    """At most `limit` tasks with their shards, the newest first, and the place to go on from, None at the end."""
+    query: Select[Any] = select(task_request.c.task_id, task_request.c.shard).select_from(
+        task_request.outerjoin(task_result, _result.task_id == task_request.c.task_id)
+    )
+    query = _narrowed(query, wanted, connection.dialect.name).order_by(task_request.c.task_id.desc())
+    if after is not None:
+        query = query.where(task_request.c.task_id < after.task_id)
+    found = [(TaskId(row.task_id), row.shard) for row in connection.execute(query.limit(limit + 1))]
+    return found[:limit], TaskPlace(found[limit - 1][0]) if len(found) > limit else None
+
+
 def count_tasks(connection: Connection, wanted: TaskFilter) -> int:
     """How many tasks there are of these."""
     some = _narrowed(standing_query(), wanted, connection.dialect.name).subquery()
@@ -125,6 +141,8 @@ def _narrowed(query: Select[Any], wanted: TaskFilter, dialect: str) -> Select[An
             query = query.where(moment >= wanted.start)
         if wanted.end is not None:
             query = query.where(moment < wanted.end)
+    if wanted.parent is not None:
+        query = query.where(task_request.c.parent_task_id == wanted.parent)
     if wanted.tags:
         query = query.where(has_tags(task_request.c.tags, wanted.tags, dialect))
     return query if wanted.state is StateFilter.ALL else query.where(_in_state(wanted.state))
@@ -140,7 +158,7 @@ def _in_state(wanted: StateFilter) -> ColumnElement[bool]:
             failed = wanted is StateFilter.COMPLETED_FAILURE
             return and_(_result.state == int(TaskState.COMPLETED), _result.failure.is_(failed))
         case StateFilter.DEDUPED:
-            return false()  # until results are reused
+            return _result.deduped_task_id.is_not(None)
         case _:
             return _result.state == int(TaskState[wanted.name])
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from swarming_common.database.port import Database
 from swarming_common.errors import InvalidInput, NotFound
 from swarming_common.model.states import TaskState
-from swarming_common.model.task_id import TaskId, format_task_id
+from swarming_common.model.task_id import RunId, TaskId, format_task_id
 from swarming_frontend.store.standings import Standing
 from swarming_frontend.store.task_lists import (
     TaskFilter,
@@ -35,6 +35,14 @@ class ListTasks:
         if after is not None and (after.moment is None) != (wanted.sort is TaskSort.CREATED_TS):
             raise InvalidInput("cursor", "expected the cursor of an earlier page in the same order")
         return await self._database.read(lambda c: list_tasks(c, wanted, after, limit))
+
+    async def children(
+        self, parent: TaskId, run_number: int | None, after: TaskPlace | None, limit: int
+    ) -> tuple[list[Standing], TaskPlace | None]:
+        """The tasks that name this one, or this run of it, as their parent, as a page. Raises NotFound."""
+        await self.states([parent])
+        tags = () if run_number is None else (f"parent_task_id:{RunId(parent, run_number)}",)
+        return await self.page(TaskFilter(parent=parent, tags=tags), after, limit)
 
     async def count(self, wanted: TaskFilter) -> int:
         """How many there are."""

@@ -21,7 +21,7 @@ MIN_WHOLE_BYTES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOutput:
-    """Which bytes; a run number of None means the task's current or last run.
+    """Which bytes; a run number of None means the task's current or last run, or that whose result it took.
 
     With `whole_characters` a character is never cut: its first bytes stay for the next answer while more may come.
     """
@@ -66,29 +66,29 @@ class ReadTaskOutput:
 
 
 def _look(connection: Connection, command: ReadOutput) -> Output:
-    state, run_number = _state(connection, command)  # before the output: a final state means that it is complete
+    state, run_id = _state(connection, command)  # before the output: a final state means that it is complete
     length = min(command.length or MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES)
     if command.whole_characters:
         length = max(length, MIN_WHOLE_BYTES)
     content = b""
-    if run_number is not None:
-        content = read_output(connection, command.task_id, run_number, command.offset, length)
+    if run_id is not None:
+        content = read_output(connection, run_id.task_id, run_id.number, command.offset, length)
     if command.whole_characters and (not state.is_final or len(content) == length):
         content = content[: len(content) - cut_character(content)]
     return Output(
         content=content,
         next_offset=command.offset + len(content),
         state=state,
-        run_id=None if run_number is None else RunId(command.task_id, run_number),
+        run_id=run_id,
     )
 
 
-def _state(connection: Connection, command: ReadOutput) -> tuple[TaskState, int | None]:
+def _state(connection: Connection, command: ReadOutput) -> tuple[TaskState, RunId | None]:
     if command.run_number is None:
         found = state_and_run(connection, command.task_id)
     else:
         state = state_of_run(connection, command.task_id, command.run_number)
-        found = None if state is None else (state, command.run_number)
+        found = None if state is None else (state, RunId(command.task_id, command.run_number))
     if found is None:
         raise NotFound(UNKNOWN_TASK)
     return found

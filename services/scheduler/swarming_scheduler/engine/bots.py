@@ -5,8 +5,9 @@ from sys import intern
 from typing import NamedTuple
 
 from swarming_common.model.dimensions import BotDimensions
-from swarming_scheduler.engine.lineup import NOTHING, RANK_SHIFT
+from swarming_scheduler.engine.lineup import NOTHING
 from swarming_scheduler.engine.reach import Reach
+from swarming_scheduler.engine.standings import RANK_SHIFT
 
 LARGEST_VOCABULARY = 100_000
 

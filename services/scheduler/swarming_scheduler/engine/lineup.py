@@ -4,25 +4,23 @@ There are two line-ups: the queues, each with its first task, and the classes, e
 Members of one seek a member of the other: the one with the lowest first among those within their reach.
 """
 
-from array import array
 from collections.abc import Callable, Hashable, Iterator
-from itertools import groupby
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from swarming_scheduler.engine.reach import Reach, Reaches
-from swarming_scheduler.engine.standings import Standings
+from swarming_scheduler.engine.standings import RANK_SHIFT, Standings
 
 NUMBER_BITS = 24
 NUMBER_MASK = (1 << NUMBER_BITS) - 1
 """What waits is an int, so that a million of them are cheap to compare and nothing to the garbage collector. Its lowest
 bits are the number of the member in which it waits."""
 
-RANK_SHIFT = NUMBER_BITS + 63
-"""The bits from here on are its rank, below 2^63. What has the same rank is told apart by the bits between."""
-
-NOTHING_RANK = (1 << 63) - 1
-NOTHING = NOTHING_RANK << RANK_SHIFT
+NOTHING = ((1 << 63) - 1) << RANK_SHIFT
 """Comes after everything that can wait."""
+
+PROBES = 128
+"""The next of all comes into question for most. Where none of so many does, few that do are looked at one by one."""
 
 
 class Member(Protocol):
@@ -76,8 +74,8 @@ class Lineup(Generic[MemberT, SeekerT]):
         self._by_key: dict[Hashable, MemberT] = {}
         self._by_number: list[MemberT | None] = []
         self._free_numbers: list[int] = []
-        self._ranks = array("q")
-        """Of the members' firsts, by number."""
+        self._firsts: list[int] = []
+        """By number."""
         self._order = Standings()
         """The members in which something waits."""
 
@@ -104,7 +102,7 @@ class Lineup(Generic[MemberT, SeekerT]):
         else:
             number = len(self._by_number)
             self._by_number.append(None)
-            self._ranks.append(NOTHING_RANK)
+            self._firsts.append(NOTHING)
         member = self._by_number[number] = make(number)
         self._by_key[member.key] = member
         self._index.add(member)
@@ -119,37 +117,34 @@ class Lineup(Generic[MemberT, SeekerT]):
 
     def note(self, member: MemberT) -> None:
         """A member may have another first now."""
-        number, now = member.number, member.first >> RANK_SHIFT
-        before = self._ranks[number]
+        number, now = member.number, member.first
+        before = self._firsts[number]
         if before == now:
             return
-        self._ranks[number] = now
-        if before == NOTHING_RANK:
+        self._firsts[number] = now
+        if before == NOTHING:
             self._order.add(now, number)
-        elif now == NOTHING_RANK:
-            self._order.remove(before, number)
+        elif now == NOTHING:
+            self._order.remove(before)
         else:
             self._order.replace(before, now, number)
 
     def next_for(self, seeker: SeekerT) -> MemberT | None:
         """The member with the lowest first within reach; None if nothing waits there."""
         reach = self._reach(seeker)
+        order = iter(self._order)
+        number = next(filter(reach.table.__getitem__, islice(order, PROBES)), None)
+        if number is not None:
+            return self._by_number[number]
         if reach.few is None:
-            return next(self.in_order_for(seeker), None)
-        ranks = reach.pick(self._ranks)
-        lowest = min(ranks, default=NOTHING_RANK)
-        if lowest == NOTHING_RANK:
-            return None
-        if ranks.count(lowest) == 1:
-            return self._by_number[reach.few[ranks.index(lowest)]]
-        equals = (number for number, rank in zip(reach.few, ranks, strict=True) if rank == lowest)
-        return min(map(self.at, equals), key=_first)
+            number = next(filter(reach.table.__getitem__, order), None)
+            return None if number is None else self._by_number[number]
+        first = min(map(self._firsts.__getitem__, reach.few), default=NOTHING)
+        return None if first == NOTHING else self._by_number[first & NUMBER_MASK]
 
     def in_order_for(self, seeker: SeekerT) -> Iterator[MemberT]:
         """The members within reach in which something waits, by their firsts."""
-        numbers = filter(self._reach(seeker).table.__getitem__, self._order)
-        for _, equals in groupby(numbers, key=self._ranks.__getitem__):
-            yield from sorted(map(self.at, equals), key=_first)
+        return map(self.at, filter(self._reach(seeker).table.__getitem__, self._order))
 
     def _reach(self, seeker: SeekerT) -> Reach:
         reach = seeker.reach
@@ -159,7 +154,3 @@ class Lineup(Generic[MemberT, SeekerT]):
                 reach = seeker.reach = self._reaches.of(mask, size)
             seeker.version = self._index.version
         return reach
-
-
-def _first(member: Member) -> int:
-    return member.first

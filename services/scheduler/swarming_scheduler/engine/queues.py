@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from swarming_common.model.dimensions import Requirements
 from swarming_common.model.task_id import TaskId
-from swarming_scheduler.engine.lineup import NOTHING, NUMBER_BITS, NUMBER_MASK, RANK_SHIFT
+from swarming_scheduler.engine.lineup import NOTHING, NUMBER_BITS, NUMBER_MASK
 from swarming_scheduler.engine.place import SHOWN_AHEAD, Place
 from swarming_scheduler.engine.reach import Reach
+from swarming_scheduler.engine.standings import RANK_SHIFT
 
 ROOM_FOR_REMOVED = 100
 """So many removed entries may stay in a queue, besides as many as it has tasks."""

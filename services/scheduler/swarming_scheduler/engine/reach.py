@@ -1,11 +1,9 @@
 """Which of many numbered things come into question for somebody."""
 
-from collections.abc import Callable, Sequence
 from itertools import compress
-from operator import itemgetter
 
 FEW = 256
-"""So many numbers are looked at one by one; when there are more, one of them should stand soon in the order of all."""
+"""So many numbers may be looked at one by one."""
 
 REMEMBERED_REACHES = 1_000
 
@@ -16,7 +14,7 @@ _NUMBER_OF_TEXT = bytes.maketrans(b"01", b"\0\1")
 class Reach:
     """A set of numbers, as bits of `mask`; never changed."""
 
-    __slots__ = ("few", "mask", "pick", "table")
+    __slots__ = ("few", "mask", "table")
 
     def __init__(self, mask: int, size: int) -> None:
         """For numbers below `size`."""
@@ -26,8 +24,6 @@ class Reach:
         """1 at the place of each number that is in the set, else 0."""
         self.few = tuple(compress(range(length), self.table)) if mask.bit_count() <= FEW else None
         """The numbers, if they are few."""
-        self.pick = _picker(self.few or ())
-        """Takes those of a sequence that stand at these numbers: the quickest way there is."""
 
 
 class Reaches:
@@ -44,9 +40,3 @@ class Reaches:
                 self._made.clear()
             reach = self._made[mask] = Reach(mask, size)
         return reach
-
-
-def _picker(numbers: tuple[int, ...]) -> Callable[[Sequence[int]], tuple[int, ...]]:
-    if len(numbers) > 1:
-        return itemgetter(*numbers)
-    return lambda sequence: tuple(sequence[number] for number in numbers)

@@ -1,6 +1,7 @@
 """Take a submitted task in: into the queue or straight to a waiting bot, or to its end at once."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from swarming_common.model.request import TaskRequest
 from swarming_common.model.states import TaskState
@@ -44,17 +45,25 @@ def live_task(state: ShardState, task_id: TaskId, created_ts: datetime, request:
         expiration_ts=created_ts + timedelta(seconds=request.expiration_secs),
         priority=request.priority,
         pool=request.pool or "",
-        slices=tuple(
-            LiveSlice(
-                asked=one.properties.dimensions,
-                expiration_secs=one.expiration_secs,
-                waits_for_capacity=one.wait_for_capacity or request.pool is None,  # a termination waits for its bot
-                properties_hash=one.properties_hash,
+        slices=_shared(
+            tuple(
+                LiveSlice(
+                    asked=one.properties.dimensions,
+                    expiration_secs=one.expiration_secs,
+                    waits_for_capacity=one.wait_for_capacity or request.pool is None,  # a termination waits for its bot
+                    properties_hash=one.properties_hash,
+                )
+                for one in request.task_slices
             )
-            for one in request.task_slices
         ),
         ping_tolerance_secs=request.bot_ping_tolerance_secs,
         parent=parse_task_id(request.parent_run_id or "") if has_parent else None,
         retries=0 if request.pool is None else pool.task_retries,  # nobody else can end the bot
         is_newest_first=pool.order is Order.LIFO,
     )
+
+
+@lru_cache(maxsize=10_000)
+def _shared(slices: tuple[LiveSlice, ...]) -> tuple[LiveSlice, ...]:
+    """The same for all tasks that ask for the same: a million pending tasks ask for a few thousand things."""
+    return slices

@@ -1,0 +1,247 @@
+"""All processes of one run, also those that left its process group.
+
+A process belongs to a run when its group or session is the leader's, when it descends from one that belongs, or when
+its environment names the run's folder. A process that hid all of that (a daemon with a cleared environment) is
+still known where this process adopts orphans: it is then a child that nobody here started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Set
+
+IS_LINUX = sys.platform == "linux"
+
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_FOLDER_VARIABLES = ("LUCI_CONTEXT", "TMPDIR")  # they hold a path below the run's folder, which no other run has
+
+
+class _Household:
+    """What the bots of this process share: whether it adopts orphans, and which runs are under way."""
+
+    def __init__(self) -> None:
+        self.adopts_orphans = False
+        self.lock = threading.Lock()
+        self.trees: Set[ProcessTree] = set()
+
+
+_household = _Household()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One line of the process table."""
+
+    parent: int
+    group: int
+    session: int
+    is_zombie: bool
+    start: int  # clock ticks since the machine started
+
+
+def adopt_orphans() -> bool:
+    """Become the parent of processes whose own parent ends, so that none of a run is lost sight of.
+
+    It changes the whole process, so only a process that is a bot and nothing else calls it. Linux only; says whether
+    it worked.
+    """
+    if not IS_LINUX:
+        return False
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        _household.adopts_orphans = libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    except (OSError, AttributeError):  # a libc without prctl
+        return False
+    return _household.adopts_orphans
+
+
+class ProcessTree:
+    """The processes of one run. Made before its first process, closed when all are gone."""
+
+    def __init__(self, run_folder: str) -> None:
+        self._folder = run_folder
+        self._leader: Optional[int] = None
+        self._start: Optional[int] = None
+        self._saw_others = False
+        with _household.lock:
+            _household.trees.add(self)
+
+    def grow_from(self, leader: int) -> None:
+        """The first process runs; it leads a session and a group of its own, and is not reaped before `close`."""
+        self._leader = leader
+
+    def close(self) -> None:
+        """Nothing of the run is left, or nothing can be done about it."""
+        with _household.lock:
+            _household.trees.discard(self)
+        if self._saw_others:
+            _adopted()  # the last to die are collected too
+
+    def is_bare(self) -> bool:
+        """Whether no process is left but the leader; to be asked once it has exited. Mostly costs one small read."""
+        if not IS_LINUX:
+            return not self._group_lives()
+        if _household.adopts_orphans:
+            adopted = _adopted()
+            if adopted is not None and not adopted:
+                return True
+            self._saw_others = True
+        return not self.members()
+
+    def members(self) -> List[int]:
+        """The processes that live, without the leader. Reads the whole process table; only on Linux."""
+        if self._leader is None or not IS_LINUX:
+            return []
+        table = _process_table()
+        found = {pid for pid, entry in table.items() if self._is_member(pid, entry)}
+        _add_descendants(found, table)
+        found -= {self._leader, os.getpid()}
+        return [pid for pid in found if not table[pid].is_zombie]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all of them, the leader included."""
+        if self._leader is None:
+            return
+        # macOS refuses to signal a group that has only zombies left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._leader, number)
+        for pid in self.members():
+            if _entry_is_in_group(pid, self._leader):
+                continue  # it has the signal already
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+    @property
+    def _began(self) -> int:
+        """When the leader began, in clock ticks; 0 while there is none. Read when first needed: few runs need it."""
+        if self._start is None and self._leader is not None:
+            entry = _entry(self._leader)
+            self._start = entry.start if entry is not None else 0
+        return self._start or 0
+
+    def _is_member(self, pid: int, entry: _Entry) -> bool:
+        if entry.start < self._began:
+            return False
+        if self._leader in (entry.group, entry.session, entry.parent):
+            return True
+        return _names_folder(pid, self._folder) or self._is_nobodys(entry)
+
+    def _is_nobodys(self, entry: _Entry) -> bool:
+        """Whether it is an adopted process that no other run under way can have started."""
+        if not _household.adopts_orphans or entry.parent != os.getpid() or entry.session == os.getsid(0):
+            return False  # a hook's child is in our own session
+        with _household.lock:
+            others = [tree for tree in _household.trees if tree is not self]
+        return all(tree._began > entry.start for tree in others)
+
+    def _group_lives(self) -> bool:
+        if self._leader is None:
+            return False
+        try:
+            os.killpg(self._leader, 0)
+        except OSError:
+            return False
+        return True
+
+
+def kill_strays(runs_folder: str) -> List[int]:
+    """Kill every process whose environment names a folder below this one; says which. Linux only."""
+    if not IS_LINUX:
+        return []
+    killed = []
+    for pid in list(_process_table()):
+        if pid != os.getpid() and _names_folder(pid, runs_folder):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+    return killed
+
+
+def _adopted() -> Optional[List[int]]:
+    """The living orphans that this process took in, after collecting the dead ones; None where nothing tells.
+
+    Linux gives orphans to the first thread, and bots start their processes from other threads.
+    """
+    me = os.getpid()
+    try:
+        with open(f"/proc/self/task/{me}/children", encoding="ascii") as file:
+            children = [int(one) for one in file.read().split()]
+    except (OSError, ValueError):  # a kernel without this list
+        return None
+    return [pid for pid in children if not _collect(pid)]
+
+
+def _collect(pid: int) -> bool:
+    """Reap a dead orphan; say whether it is gone. Children of hooks are theirs to wait for."""
+    with _household.lock:
+        if any(tree._leader == pid for tree in _household.trees):
+            return False
+    entry = _entry(pid)
+    if entry is None:
+        return True
+    if entry.session == os.getsid(0):
+        return True  # not an orphan of a run
+    if not entry.is_zombie:
+        return False
+    with contextlib.suppress(ChildProcessError):  # another bot's thread was first
+        os.waitpid(pid, os.WNOHANG)
+    return True
+
+
+def _process_table() -> Dict[int, _Entry]:
+    table = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            entry = _entry(int(name))
+            if entry is not None:
+                table[int(name)] = entry
+    return table
+
+
+def _entry(pid: int) -> Optional[_Entry]:
+    fields = stat_fields(pid)
+    if len(fields) < 20:
+        return None
+    return _Entry(int(fields[1]), int(fields[2]), int(fields[3]), fields[0] in "ZX", int(fields[19]))
+
+
+def _entry_is_in_group(pid: int, group: int) -> bool:
+    try:
+        return os.getpgid(pid) == group
+    except OSError:
+        return False
+
+
+def _add_descendants(found: Set[int], table: Dict[int, _Entry]) -> None:
+    grew = True
+    while grew:
+        grew = False
+        for pid, entry in table.items():
+            if pid not in found and entry.parent in found:
+                found.add(pid)
+                grew = True
+
+
+def _names_folder(pid: int, folder: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            content = b"\0" + file.read()
+    except OSError:
+        return False
+    inside = os.fsencode(os.path.join(folder, ""))
+    return any(b"\0" + name.encode() + b"=" + inside in content for name in _FOLDER_VARIABLES)
+
+
+def stat_fields(pid: int) -> List[str]:
+    """/proc/<pid>/stat from the third field on: the second, the name, may hold spaces and brackets."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []

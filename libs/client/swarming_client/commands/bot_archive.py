@@ -1,0 +1,51 @@
+"""`swarming bot-archive`: a whole bot's zip that the server hands out instead of its own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from swarming_client.connection import add_connection_options, connect
+from swarming_client.console import Console
+from swarming_client.display import time_text
+from swarming_client.errors import UsageError
+from swarming_client.upload_actions import add_actions, add_version_actions, run_version_action, tell
+
+HELP = "have the server hand out another bot's zip instead of its own, or no longer"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions."""
+    actions = add_actions(parser)
+    add_connection_options(actions.add_parser("show", help="show which archive is in force"))
+    upload = actions.add_parser("upload", help="put an archive in force")
+    add_connection_options(upload)
+    upload.add_argument("file", help="a bot's zip")
+    add_connection_options(actions.add_parser("remove", help="go back to the zip that the server builds"))
+    add_version_actions(actions, "the archive")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do one of them."""
+    with Console() as console, connect(args, console) as client:
+        uploads = client.uploads("bot_archive")
+        if args.action == "show":
+            found = uploads.current()
+            if args.json:
+                console.print_json(found.json)
+            else:
+                console.print(f"version {found.version}, by {found.who}, {time_text(found.when)} UTC: {found.digest}")
+        elif args.action == "upload":
+            tell(console, uploads.upload_archive(_content(args.file)), args)
+        elif args.action == "remove":
+            tell(console, uploads.revert(0), args)
+        else:
+            run_version_action(console, uploads, args)
+    return 0
+
+
+def _content(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error

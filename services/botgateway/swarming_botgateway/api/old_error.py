@@ -1,0 +1,33 @@
+"""POST error: how bots of 2015 told of trouble before there were events."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from swarming_botgateway.api.handshake import external_ip
+from swarming_botgateway.api.replies import BASE, json_reply
+from swarming_botgateway.api.strict import Message, read_message
+from swarming_botgateway.bot_word import read_bot_word
+from swarming_botgateway.usecases.record_event import RecordEvent, TellEvent
+from swarming_common.clock import Clock
+from swarming_common.http.body import read_json_object
+
+
+class OldError(Message):
+    """All that such a bot says."""
+
+    id: str
+    message: str
+
+
+def old_error_routes(record: RecordEvent, clock: Clock, max_body_bytes: int) -> list[Route]:
+    """The route."""
+
+    async def take_error(request: Request) -> Response:
+        message = read_message(OldError, await read_json_object(request, max_body_bytes))
+        word = read_bot_word({"dimensions": {"id": [message.id]}}, {"dimensions"}, ())
+        told = TellEvent(word=word, event_type="bot_error", message=message.message, external_ip=external_ip(request))
+        await record(told, clock.now())
+        return json_reply({})
+
+    return [Route(f"{BASE}/error", take_error, methods=["POST"])]

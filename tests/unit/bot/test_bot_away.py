@@ -1,0 +1,180 @@
+"""What a bot does with a run while its server cannot be reached."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from swarming_bot.output import LARGEST_CHUNK_BYTES, Output
+from swarming_bot.undelivered import Undelivered
+from tests.unit.bot.scripted_server import DROP, RUN_ID, Heard, ScriptedServer
+from tests.unit.bot.test_bot_run import ends
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr("swarming_bot.report.END_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("swarming_bot.undelivered.TRY_SECONDS", 0.1)
+    monkeypatch.setattr("swarming_bot.calls.STOP_PATIENCE_SECONDS", 0.2)
+
+
+@pytest.fixture
+def away(server: ScriptedServer) -> threading.Event:
+    """Set it, and the server hears and says nothing more."""
+    is_away = threading.Event()
+    server.answer = lambda heard: DROP if is_away.is_set() else None
+    return is_away
+
+
+def kept(tmp_path: Path) -> Path:
+    return tmp_path / "work" / "bot1" / "undelivered" / "report.json"
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 8
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_task_outlives_a_silence_within_the_tolerance_and_its_result_is_delivered(server, start_bots, away, tmp_path):
+    server.run("sh", "-c", f"echo one; while ! test -e {tmp_path}/go; do sleep 0.01; done; echo two; exit 5")
+    start_bots()
+    server.wait_for(lambda heard: heard.output == b"one\n")
+    away.set()
+    (tmp_path / "go").touch()
+    wait_until(kept(tmp_path).exists)
+
+    away.clear()
+    final = server.wait_for_final()
+    server.wait_for_call("poll", 2)
+
+    assert final.body["exit_code"] == 5
+    assert server.output() == b"one\ntwo\n"
+    assert not kept(tmp_path).parent.exists()
+    assert len(server.calls("handshake")) == 1
+
+
+def test_a_task_is_stopped_when_the_silence_outlasts_the_tolerance(server, start_bots, away):
+    server.run("sh", "-c", "echo $$; exec sleep 60", bot_ping_tolerance_secs=0.5)
+    start_bots()
+    first = server.wait_for(lambda heard: heard.output != b"")
+    away.set()
+    begun = time.monotonic()
+
+    assert ends(int(first.output))
+    took = time.monotonic() - begun
+    away.clear()
+    final = server.wait_for(lambda heard: heard.is_final and not away.is_set())
+
+    assert took < 5
+    assert final.body["exit_code"] == -15
+
+
+def test_what_a_stopped_bot_could_not_tell_it_tells_before_its_next_handshake(server, start_bots, away, tmp_path):
+    server.run("sh", "-c", f"while ! test -e {tmp_path}/go; do sleep 0.01; done; echo late; exit 3")
+    first = start_bots()
+    server.wait_for_call("task_update")
+    away.set()
+    (tmp_path / "go").touch()
+    wait_until(kept(tmp_path).exists)
+    first.stop()
+    assert first.join(8)
+    heard_before = len(server.heard)
+    away.clear()
+
+    start_bots()
+    server.wait_for_call("poll", 2)
+
+    after = server.heard[heard_before:]
+    assert [heard.call for heard in after] == ["task_update", "handshake", "poll"]
+    assert after[0].body["exit_code"] == 3
+    assert after[0].body["session"] == "sess-1"
+    assert after[0].output == b"late\n"
+
+
+def test_a_run_that_the_bots_stop_ended_is_reported_after_the_restart_too(server, start_bots, away, tmp_path):
+    server.run("sh", "-c", "echo up; exec sleep 60")
+    first = start_bots()
+    server.wait_for(lambda heard: heard.output == b"up\n")
+    away.set()
+    first.stop()
+    assert first.join(8)
+    away.clear()
+
+    start_bots()
+    error = server.wait_for_call("task_error")
+    server.wait_for_call("handshake", 2)
+
+    assert error.body["message"] == "Was terminated before completion"
+
+
+def test_a_report_that_is_refused_is_dropped_and_the_bot_goes_on(server, start_bots, tmp_path):
+    def answer(heard: Heard):
+        if heard.is_final:
+            return DROP if not kept(tmp_path).exists() else (400, {"error": "no such run"})
+        return None
+
+    server.answer = answer
+    server.run("true")
+
+    start_bots()
+    server.wait_for_call("poll", 2)
+
+    assert not kept(tmp_path).parent.exists()
+
+
+def test_a_report_that_the_server_fails_at_is_dropped_after_a_while(server, start_bots, tmp_path, monkeypatch):
+    monkeypatch.setattr("swarming_bot.undelivered.LONGEST_FAILING_SECONDS", 0.1)
+    server.answer = lambda heard: (500, {"error": "oops"}) if heard.is_final else None
+    server.run("true")
+
+    start_bots()
+    server.wait_for_call("poll", 2)
+
+    assert not kept(tmp_path).parent.exists()
+
+
+def test_much_output_is_kept_and_delivered_in_chunks_that_join_up(server, start_bots, away, tmp_path):
+    size = 2 * LARGEST_CHUNK_BYTES + 17
+    server.run("sh", "-c", f"while ! test -e {tmp_path}/go; do sleep 0.01; done; head -c {size} /dev/zero | tr '\\0' x")
+    start_bots()
+    server.wait_for_call("task_update")
+    away.set()
+    (tmp_path / "go").touch()
+    wait_until(kept(tmp_path).exists)
+    away.clear()
+
+    server.wait_for_call("poll", 2)
+
+    assert server.output() == b"x" * size
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"run_id": 1}', "[]"])
+def test_a_note_that_makes_no_sense_is_removed(server, start_bots, tmp_path, content):
+    kept(tmp_path).parent.mkdir(parents=True)
+    kept(tmp_path).write_text(content)
+
+    start_bots()
+    server.wait_for_call("poll")
+
+    assert not kept(tmp_path).parent.exists()
+
+
+def test_only_what_is_not_acknowledged_is_kept(tmp_path):
+    output = Output(str(tmp_path))
+    output.append(b"told and untold")
+    output.acknowledge(9)
+    undelivered = Undelivered(str(tmp_path / "undelivered"))
+
+    undelivered.keep(RUN_ID, "sess", {"exit_code": 0, "cost_usd": 0.0}, None, output)
+    output.close()
+
+    assert (tmp_path / "undelivered" / "output").read_bytes() == b"untold"
+    assert json.loads((tmp_path / "undelivered" / "report.json").read_text())["output_start"] == 9
+    assert os.stat(tmp_path / "undelivered").st_mode & 0o077 == 0
