@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -41,24 +42,26 @@ class Frontend:
 StartFrontend = Callable[..., AbstractAsyncContextManager[Frontend]]
 
 
+@asynccontextmanager
+async def open_frontend(folder: Path, **settings: object) -> AsyncIterator[Frontend]:
+    """A frontend on the migrated database in this folder."""
+    database = await open_sqlite(folder)
+    bus, cache = InProcessBus(), InProcessCache()
+    ports = Ports(database=database, bus=bus, cache=cache)
+    try:
+        async with build(FrontendSettings(**settings))(ports) as app:  # type: ignore[arg-type]
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                yield Frontend(client=client, database=database, bus=bus, cache=cache, ports=ports)
+    finally:
+        await bus.close()
+        await cache.close()
+        await database.close()
+
+
 @pytest.fixture
 def start_frontend(sqlite_folder: Path) -> StartFrontend:
-    @asynccontextmanager
-    async def start(**settings: object) -> AsyncIterator[Frontend]:
-        database = await open_sqlite(sqlite_folder)
-        bus, cache = InProcessBus(), InProcessCache()
-        ports = Ports(database=database, bus=bus, cache=cache)
-        try:
-            async with build(FrontendSettings(**settings))(ports) as app:  # type: ignore[arg-type]
-                transport = httpx.ASGITransport(app=app)
-                async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                    yield Frontend(client=client, database=database, bus=bus, cache=cache, ports=ports)
-        finally:
-            await bus.close()
-            await cache.close()
-            await database.close()
-
-    return start
+    return partial(open_frontend, sqlite_folder)
 
 
 @pytest.fixture

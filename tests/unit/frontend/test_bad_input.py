@@ -2,13 +2,21 @@
 
 import copy
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from shutil import copyfile
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+import pytest_asyncio
 
+from swarming_common.database.sqlite import FILE_NAME
 from swarming_common.model.states import TaskState
 from tests.unit.frontend.builders import a_new_task, a_result
+from tests.unit.frontend.conftest import Frontend, open_frontend
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UNKNOWN = "7c2236638dbfed10"
 
@@ -65,6 +73,15 @@ BAD_BODIES = [
 ]
 
 WEIRD = [{}, [], [None], [{}], [[]], "", "x", "a\0b", 1.5, -1, 2**70, "9" * 30, True, {"key": 1}, "é" * 5000]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def frontend(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Frontend]:
+    """One for the whole walk: bad input leaves nothing behind."""
+    folder = tmp_path_factory.mktemp("walk")
+    copyfile(migrated_file, folder / FILE_NAME)
+    async with open_frontend(folder) as started:
+        yield started
 
 
 def assert_refused(reply, status: int, field: str | None = None) -> None:
@@ -292,13 +309,14 @@ async def test_null_means_unset_in_every_field(frontend, path):
     assert reply.status_code == 200 or reply.json()["error"]["message"].startswith(str(path[0]))
 
 
-async def test_a_database_that_is_away_is_a_503_with_a_time_to_come_back(frontend):
-    await frontend.database.close()
+async def test_a_database_that_is_away_is_a_503_with_a_time_to_come_back(start_frontend):
+    async with start_frontend() as frontend:
+        await frontend.database.close()
 
-    for path in [*LISTS, f"task/{UNKNOWN}/result", f"task/{UNKNOWN}/stdout", "bot/bot1/get"]:
-        reply = await frontend.client.get("/api/swarming/v1/" + path)
-        assert_refused(reply, 503)
-        assert int(reply.headers["retry-after"]) > 0
+        for path in [*LISTS, f"task/{UNKNOWN}/result", f"task/{UNKNOWN}/stdout", "bot/bot1/get"]:
+            reply = await frontend.client.get("/api/swarming/v1/" + path)
+            assert_refused(reply, 503)
+            assert int(reply.headers["retry-after"]) > 0
 
 
 async def test_a_finished_task_is_not_harmed_by_bad_cancels(frontend):
