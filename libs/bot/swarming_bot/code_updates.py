@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +17,8 @@ from swarming_bot.errors import BotError
 from swarming_bot.server import BASE_PATH
 from swarming_bot.supervisor_link import SupervisorLink
 from swarming_bot.version import zip_version
+
+log = logging.getLogger(__name__)
 
 DOWNLOAD_SECONDS = 60.0  # between two pieces of the download
 SELF_CHECK_SECONDS = 120.0  # it takes one; machines can be very busy
@@ -50,13 +54,22 @@ class CodeUpdates:
 
     def take_news(self) -> str:
         """What became of an update that failed, to be told once; empty if there is nothing."""
-        return self._folder.take_news()
+        try:
+            return self._folder.take_news()
+        except OSError as error:
+            log.warning("news_not_taken error=%s", error)
+            return ""
 
     def prove(self) -> None:
-        """A poll was answered: this code works. Does something the first time only."""
-        if not self._is_proven:
+        """A poll was answered: this code works. Does nothing once that is known."""
+        if self._is_proven:
+            return
+        self._link.tell_proven()
+        try:
             self._folder.prove()
-            self._link.tell_proven()
+        except OSError as error:  # a full disk; the next poll tries again
+            log.warning("code_not_kept error=%s", error)
+        else:
             self._is_proven = True
 
     def prepare(self, version: str, headers: str) -> None:
@@ -70,13 +83,20 @@ class CodeUpdates:
         except (UpdateFailed, OSError) as error:
             attempts = self._attempts[version] = self._attempts.get(version, 0) + 1
             if attempts >= MOST_ATTEMPTS and not isinstance(error, _ServerSilent):
-                self._folder.reject(version, str(error))
+                self._reject(version, str(error))
             raise UpdateFailed(str(error)) from error
         trouble = _self_check(path, version)
         if trouble is not None:
-            self._folder.reject(version, trouble)
+            self._reject(version, trouble)
             raise UpdateFailed(trouble)
-        self._folder.put_on_trial(path, version)
+        try:
+            self._folder.put_on_trial(path, version)
+        except OSError as error:
+            raise UpdateFailed(f"it cannot be noted: {error}") from error
+
+    def _reject(self, version: str, reason: str) -> None:
+        with contextlib.suppress(OSError):  # it will be tried again, and rejected again
+            self._folder.reject(version, reason)
 
     def _fetch(self, version: str, headers: str) -> str:
         content = _download(f"{self._server_url}{BASE_PATH}/bot_code/{version}", headers)

@@ -40,6 +40,7 @@ TUNING_OPTIONS = {
 DEFAULT_SERVER = "http://localhost:8080"
 BAD_ARGUMENTS = 2  # exit code
 CANNOT_START = 1  # exit code
+FAILED = 70  # exit code of a bot that ended by a mistake of ours, as in sysexits.h
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = logging.getLogger(__name__)
@@ -215,6 +216,8 @@ def _serve(settings: List[BotSettings]) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+    if fleet.has_failed:
+        return FAILED
     return EXIT_FOR_UPDATE if fleet.is_updating else 0
 
 

@@ -23,6 +23,7 @@ class Fleet:
         self._threads: List[threading.Thread] = []
         self._lock = threading.Lock()
         self._alive = len(self._bots)
+        self.has_failed = False  # a bot ended by a mistake of ours
 
     def start(self) -> None:
         """Start every bot, or none: raises BotError or OSError when a work folder is not to be had."""
@@ -67,6 +68,9 @@ class Fleet:
     def _serve(self, bot: Bot) -> None:
         try:
             bot.run()
+        except BaseException:
+            self.has_failed = True
+            raise
         finally:
             with self._lock:
                 self._alive -= 1

@@ -66,6 +66,7 @@ class Supervisor:
         self._trial_seconds = trial_seconds
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._stopping = False
+        self._is_proven = False  # what runs, or ran last, said that it works
         self._crashes = 0  # in a row, of code that had worked
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
@@ -90,15 +91,19 @@ class Supervisor:
     def _run(self) -> int:
         while True:
             began = time.monotonic()
-            status = self._run_child()
-            if self._stopping or status == EXIT_DONE:
-                return max(status or 0, 0)
-            if status == EXIT_FOR_UPDATE:
-                continue
-            note = self._folder.note()
-            if status == EXIT_BAD_ARGUMENTS and not note.is_on_trial:
-                return EXIT_BAD_ARGUMENTS
-            pause = self._judge(status, time.monotonic() - began, note.is_on_trial)
+            try:
+                status = self._run_child()
+                is_on_trial = self._folder.note().is_on_trial and not self._is_proven
+                if self._stopping:
+                    return max(status or 0, 0)
+                if status in (EXIT_DONE, EXIT_BAD_ARGUMENTS) and not is_on_trial:
+                    return status
+                if status == EXIT_FOR_UPDATE:
+                    continue
+                pause = self._judge(status, time.monotonic() - began, is_on_trial)
+            except OSError as error:  # no room for a process or a note; it may pass
+                log.error("bot_not_started error=%s", error)
+                pause = LONGEST_PAUSE_SECONDS
             if select.select([self._reader], [], [], pause)[0]:
                 return EXIT_DONE  # a signal
 
@@ -125,6 +130,7 @@ class Supervisor:
 
     def _run_child(self) -> Optional[int]:
         """Start what the note says; how it ended, None if it was on trial for too long."""
+        self._is_proven = False
         note = self._folder.note()
         ours, theirs = socket.socketpair()
         with contextlib.closing(ours):
@@ -147,6 +153,7 @@ class Supervisor:
             if select.select([line], [], [], timeout)[0]:
                 if not _read(line):
                     return child.wait()
+                self._is_proven = True
                 deadline = None
             elif self._server_is_there():
                 self._end(child)

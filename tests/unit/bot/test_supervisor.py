@@ -95,6 +95,34 @@ def test_new_code_that_crashes_at_start_is_abandoned_for_the_good_one(box):
     assert (note.rejected, note.reason) == (version, "it ended with 3")
 
 
+def test_new_code_that_ends_without_ever_having_worked_is_no_orderly_end(box):
+    box.put(say("good"))
+    version = box.try_next(say("bad") + "os._exit(0)")
+
+    assert box.run() == 0
+
+    assert box.trace == ["bad", "bad", "good"]
+    assert box.folder.note().rejected == version
+
+
+def test_without_room_for_a_note_it_tries_again(box, monkeypatch):
+    full = iter([OSError("no space left"), None])
+    count_crash = box.folder.count_crash
+
+    def count() -> int:
+        error = next(full, None)
+        if error is not None:
+            raise error
+        return count_crash()
+
+    monkeypatch.setattr(box.folder, "count_crash", count)
+    box.put(say("good"))
+    box.try_next(say("bad") + "os._exit(3)")
+
+    assert box.run() == 0
+    assert box.trace == ["bad", "bad", "bad", "good"]
+
+
 def test_one_crash_on_trial_is_forgiven(box):
     box.put(say("good"))
     version = box.try_next(say("new") + "turn == 1 and os._exit(3)\n" + SAY_PROVEN)

@@ -134,11 +134,12 @@ def _handler_for(scripted: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            is_json = self.headers.get("Content-Type") == "application/json"
             asked = Asked(
                 self.command,
                 parts.path.removeprefix(BASE),
                 parse_qs(parts.query),
-                json.loads(body) if body else None,
+                json.loads(body) if is_json else body or None,
             )
             answer = scripted.answer(asked)
             self._send(answer if isinstance(answer, Answer) else Answer(200, answer))

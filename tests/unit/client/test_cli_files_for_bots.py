@@ -96,6 +96,14 @@ def test_an_archive_can_be_shown_and_removed(server: ScriptedServer, swarming: S
     assert server.asked_for("server/bot_archive/revert")[0].body == {"version": 0}
 
 
+def test_an_archive_is_sent_as_it_is(server: ScriptedServer, swarming: Swarming, tmp_path: Path):
+    server.script("server/bot_archive", VERSION)
+    (tmp_path / "bot.zip").write_bytes(b"PK\0\xff")
+
+    assert swarming("bot-archive", "upload", str(tmp_path / "bot.zip")).code == 0
+    assert server.asked_for("server/bot_archive")[0].body == b"PK\0\xff"
+
+
 @pytest.mark.parametrize("command", ["hooks", "bootstrap", "bot-archive"])
 def test_a_command_without_an_action_is_a_wrong_use(swarming: Swarming, command: str):
     assert swarming(command).code == 2

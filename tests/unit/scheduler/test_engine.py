@@ -177,11 +177,11 @@ def test_a_queue_holds_little_more_than_its_tasks(engine: Engine):
     assert queue is not None
     held = sum(1 for _ in queue._all())
 
-    assert held <= 2 * engine.pending + queues.ROOM_FOR_REMOVED + queues.SMALL_HEAP
+    assert held <= 2 * engine.pending + queues.ROOM_FOR_REMOVED
 
 
 def test_a_task_that_left_and_came_back_survives_a_clearing_once(engine: Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(queues, "SMALL_HEAP", 1)
+    monkeypatch.setattr(queues, "TASKS_PER_LANE", 1)
     monkeypatch.setattr(queues, "ROOM_FOR_REMOVED", 0)
     for number in range(1, 7):
         engine.submit(a_ticket(number), asking())

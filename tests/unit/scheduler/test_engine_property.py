@@ -61,7 +61,7 @@ def sizes(request: pytest.FixtureRequest) -> Iterator[None]:
     """The engine as it is, and one that takes everything for large; the decisions must be the same."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "large":
-            patch.setattr(queues, "SMALL_HEAP", 2)
+            patch.setattr(queues, "TASKS_PER_LANE", 1)
             patch.setattr(queues, "ROOM_FOR_REMOVED", 0)
             patch.setattr(reach, "FEW", 0)
             patch.setattr(reach, "REMEMBERED_REACHES", 2)

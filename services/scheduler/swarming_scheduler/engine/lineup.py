@@ -133,24 +133,24 @@ class Lineup(Generic[MemberT, SeekerT]):
         """The member with the lowest first within reach; None if nothing waits there."""
         reach = self._reach(seeker)
         order = iter(self._order)
-        number = next(filter(reach.table.__getitem__, islice(order, PROBES)), None)
+        number = next(filter(reach.has, islice(order, PROBES)), None)
         if number is not None:
             return self._by_number[number]
         if reach.few is None:
-            number = next(filter(reach.table.__getitem__, order), None)
+            number = next(filter(reach.has, order), None)
             return None if number is None else self._by_number[number]
         first = min(map(self._firsts.__getitem__, reach.few), default=NOTHING)
         return None if first == NOTHING else self._by_number[first & NUMBER_MASK]
 
     def in_order_for(self, seeker: SeekerT) -> Iterator[MemberT]:
         """The members within reach in which something waits, by their firsts."""
-        return map(self.at, filter(self._reach(seeker).table.__getitem__, self._order))
+        return map(self.at, filter(self._reach(seeker).has, self._order))
 
     def _reach(self, seeker: SeekerT) -> Reach:
         reach = seeker.reach
         if reach is None or seeker.version != self._index.version:
             mask, size = self._index.matching(seeker), len(self._by_number)
-            if reach is None or reach.mask != mask or len(reach.table) < size:
+            if reach is None or reach.mask != mask or reach.size < size:
                 reach = seeker.reach = self._reaches.of(mask, size)
             seeker.version = self._index.version
         return reach

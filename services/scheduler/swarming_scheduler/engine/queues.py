@@ -21,8 +21,8 @@ from swarming_scheduler.engine.standings import RANK_SHIFT
 ROOM_FOR_REMOVED = 100
 """So many removed entries may stay in a queue, besides as many as it has tasks."""
 
-SMALL_HEAP = 1_000
-"""A heap of so many costs little more than one of ten. What comes later waits in lanes, which cost less still."""
+TASKS_PER_LANE = 32
+"""A lane takes memory of its own, so there is at most one for so many tasks; the others wait in the heap."""
 
 _ID_MASK = (1 << (RANK_SHIFT - NUMBER_BITS)) - 1
 _TIME_BITS = 53
@@ -107,10 +107,10 @@ class TaskQueue:
         self.length += 1
         if entry < self.first:
             self.first = entry
-        heap, lanes = self._heap, self._lanes
+        lanes = self._lanes
         if lanes is None:
-            if len(heap) < SMALL_HEAP:
-                heappush(heap, entry)
+            if self.length <= TASKS_PER_LANE:
+                heappush(self._heap, entry)
                 return
             lanes = self._lanes = {}
         priority = entry >> _PRIORITY_SHIFT
@@ -118,9 +118,9 @@ class TaskQueue:
         if lane is not None and entry > lane[-1]:
             lane.append(entry)
             return
-        if lane is None and len(heap) >= SMALL_HEAP:
+        if lane is None and self.length > TASKS_PER_LANE * (len(lanes) + 1):
             lanes[priority] = deque((entry,))
-        heappush(heap, entry)
+        heappush(self._heap, entry)
 
     def remove(self, entry: int) -> None:
         """Take a task out, wherever it stands; its entry is not in `entries` any more."""

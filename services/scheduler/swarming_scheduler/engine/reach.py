@@ -1,5 +1,6 @@
 """Which of many numbered things come into question for somebody."""
 
+from collections.abc import Callable
 from itertools import compress
 
 FEW = 256
@@ -14,16 +15,18 @@ _NUMBER_OF_TEXT = bytes.maketrans(b"01", b"\0\1")
 class Reach:
     """A set of numbers, as bits of `mask`; never changed."""
 
-    __slots__ = ("few", "mask", "table")
+    __slots__ = ("few", "has", "mask", "size")
 
     def __init__(self, mask: int, size: int) -> None:
         """For numbers below `size`."""
         length = -(-size // _ROUND) * _ROUND
+        table = f"{mask:0{length}b}"[::-1].encode().translate(_NUMBER_OF_TEXT)
         self.mask = mask
-        self.table = f"{mask:0{length}b}"[::-1].encode().translate(_NUMBER_OF_TEXT)
-        """1 at the place of each number that is in the set, else 0."""
-        self.few = tuple(compress(range(length), self.table)) if mask.bit_count() <= FEW else None
+        self.size = length
+        self.few = tuple(compress(range(length), table)) if mask.bit_count() <= FEW else None
         """The numbers, if they are few."""
+        self.has: Callable[[int], object] = table.__getitem__ if self.few is None else frozenset(self.few).__contains__
+        """Tells of a number below `size` whether it is in the set, as quickly as can be."""
 
 
 class Reaches:
@@ -35,7 +38,7 @@ class Reaches:
     def of(self, mask: int, size: int) -> Reach:
         """The reach with this mask, for numbers below `size`."""
         reach = self._made.get(mask)
-        if reach is None or len(reach.table) < size:
+        if reach is None or reach.size < size:
             if len(self._made) >= REMEMBERED_REACHES:
                 self._made.clear()
             reach = self._made[mask] = Reach(mask, size)

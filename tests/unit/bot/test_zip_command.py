@@ -1,0 +1,66 @@
+"""The zip that a server builds, as a machine starts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from swarming_botgateway.bot_code.build import build_zip, installed_package
+
+HOOKS_THAT_RAISE = b"raise RuntimeError('not today')\n"
+
+
+def start(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(path), *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def built():
+    return build_zip(installed_package("http://127.0.0.1:9"), b"")
+
+
+@pytest.fixture
+def archive(built, tmp_path: Path) -> Path:
+    path = tmp_path / "swarming_bot.zip"
+    path.write_bytes(built.content)
+    return path
+
+
+@pytest.mark.parametrize("command", ["version", "self_check", "is_fine"])
+def test_it_knows_its_version_and_can_check_itself(built, archive, command):
+    done = start(archive, command)
+
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, built.version), done.stderr
+
+
+def test_hooks_that_raise_are_no_reason_to_refuse_the_code(tmp_path):
+    built = build_zip(installed_package("http://127.0.0.1:9"), HOOKS_THAT_RAISE)
+    path = tmp_path / "swarming_bot.zip"
+    path.write_bytes(built.content)
+
+    done = start(path, "self_check")
+
+    assert done.returncode == 0
+    assert "the hooks cannot be loaded: RuntimeError('not today')" in done.stdout
+    assert done.stdout.splitlines()[-1] == built.version
+
+
+def test_wrong_options_end_it_at_once(archive):
+    done = start(archive, "start_bot", "--bots", "2")
+
+    assert done.returncode == 2
+    assert "a zip runs one bot" in done.stderr
+
+
+def test_a_service_is_installed_for_the_servers_address(archive):
+    done = start(archive, "install-service", "--print")
+
+    assert done.returncode == 0
+    assert f"{archive} --server http://127.0.0.1:9" in done.stdout
+
+
+def test_help_names_the_commands(archive):
+    assert "start_bot" in start(archive, "--help").stdout
