@@ -126,9 +126,7 @@ class Loading:
         now = self._clock.now()
         for task_id in task_ids:
             task = self._state.tasks.get(task_id)
-            if task is None or task.state is not TaskState.PENDING:
-                continue  # it has ended meanwhile
-            if task.slice_expiration_ts is None or now < task.slice_expiration_ts:  # else the next sweep sees to it
+            if task is not None and task.state is TaskState.PENDING:  # else it has ended meanwhile
                 enqueue(self._state, task, now)
         if self._state.changes:
             self._wake_commit()

@@ -212,7 +212,7 @@ def test_a_queue_for_a_bot_goes_with_its_last_task(engine: Engine):
         engine.remove(TaskId(number))
 
     assert not engine._pinned._by_asked
-    assert not engine._pinned._by_id
+    assert not engine._pinned.by_id
 
 
 def test_a_class_goes_with_its_last_bot(engine: Engine):

@@ -74,7 +74,7 @@ def sizes(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("sizes")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories)
 def test_the_engine_decides_as_a_plain_list_would(history: list[Step]):
     assert_same_decisions(history)
@@ -95,7 +95,7 @@ removed = many_ids.map(lambda task_id: lambda engine: engine.remove(task_id))
 
 
 @pytest.mark.usefixtures("sizes")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(some.lists(some.one_of(queued, queued, queued, queued, taken, removed), max_size=100))
 def test_one_long_queue_keeps_its_order(history: list[Step]):
     assert_same_decisions(history)

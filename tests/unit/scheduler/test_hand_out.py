@@ -3,6 +3,7 @@
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_scheduler.usecases.cancel import cancel
+from swarming_scheduler.usecases.expire import expire
 from swarming_scheduler.usecases.hand_out import decline, listen_anew, resend_unconfirmed, revoke_silent
 from swarming_scheduler.usecases.offer import drop_stale_offers, take_all_offers, take_offer, withdraw_offer
 from swarming_scheduler.usecases.report import hear_of_run
@@ -156,6 +157,8 @@ def test_a_run_that_is_taken_back_after_its_task_expired_is_given_to_nobody(worl
     resend_unconfirmed(world.state, world.now)
     world.commit()
     world.settle()
+    expire(world.state, world.now)
+    world.commit()
 
     assert world.told == ["task.queued", "task.assigned", "task.requeued", "task.expired"]
     assert {one.bot_id for one in world.sent} == {"bot1"}

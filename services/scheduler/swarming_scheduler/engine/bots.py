@@ -37,11 +37,11 @@ class BotClass:
         "waiting",
     )
 
-    def __init__(self, key: ClassKey, dimensions: BotDimensions, number: int) -> None:
-        """`dimensions` without the id."""
+    def __init__(self, key: ClassKey, dimensions: BotDimensions, names: tuple[str, ...], number: int) -> None:
+        """`dimensions` without the id; `names` are their keys."""
         self.key = key
         self.dimensions = dimensions
-        self._keys = tuple(dimensions)
+        self._keys = names
         self._values = list(dimensions.values())
         self.number = number
         self.waiting: OrderedDict[str, int] = OrderedDict()
@@ -71,17 +71,20 @@ class BotClass:
 
 
 class Vocabulary:
-    """The values that bots have, each kept once: most bots differ in few of them."""
+    """The keys and values that bots have, each kept once: most bots differ in few of them."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def without_id(self, dimensions: BotDimensions) -> BotDimensions:
         """The dimensions that make a class."""
+        return {intern(key): self.shared(values) for key, values in dimensions.items() if key != "id"}
+
+    def shared(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """These words, as others have them too."""
         if len(self._known) > LARGEST_VOCABULARY:
             self._known.clear()
-        known = self._known
-        return {intern(key): known.setdefault(values, values) for key, values in dimensions.items() if key != "id"}
+        return self._known.setdefault(words, words)
 
 
 def class_key(dimensions: BotDimensions) -> ClassKey:

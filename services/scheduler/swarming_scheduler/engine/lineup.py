@@ -131,7 +131,9 @@ class Lineup(Generic[MemberT, SeekerT]):
 
     def next_for(self, seeker: SeekerT) -> MemberT | None:
         """The member with the lowest first within reach; None if nothing waits there."""
-        reach = self._reach(seeker)
+        reach = seeker.reach
+        if reach is None or seeker.version != self._index.version:
+            reach = self._reach(seeker)
         order = iter(self._order)
         number = next(filter(reach.has, islice(order, PROBES)), None)
         if number is not None:

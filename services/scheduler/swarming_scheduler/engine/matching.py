@@ -7,6 +7,7 @@ bot's id are kept apart, by that id.
 
 from collections.abc import Set
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from swarming_common.model.dimensions import Requirements
@@ -94,14 +95,18 @@ class Engine:
         """Add a bot that waits; it gets a task at once if it can run one."""
         bot_id = bot.bot_id
         bots = self._class_of.get(bot_id)
-        if bots is not None and bot_id in bots.waiting:
+        if bots is not None and bots.first != NOTHING:
             self.withdraw(bot_id)
         if bots is None or not bots.is_of(bot.dimensions):
             bots = self._class_for(bot)
-        entry = self._entry_for(bot_id, bots)
-        if entry != NOTHING:
+        if bot_id in self._pinned.by_id or bot_id in self._barred.by_bot:
+            queue, entry = self._first_for(bot_id, bots)
+        else:
+            queue = self._queues.next_for(bots)
+            entry = NOTHING if queue is None else queue.first
+        if queue is not None:
             task_id = task_of(entry)
-            self._take(task_id, entry)
+            self._take(queue, task_id, entry)
             return Match(task_id, bot_id)
         self._turns += 1
         self._waiting += 1
@@ -121,38 +126,33 @@ class Engine:
         """Forget a pending task, if it is one: it ended, or its slice did."""
         entry = self._entries.get(task_id)
         if entry is not None:
-            self._take(task_id, entry)
+            self._take(self._queue_at(queue_number(entry)), task_id, entry)
 
     def place_of(self, task_id: TaskId) -> Place | None:
         """Where a pending task stands in its queue, None if it does not wait; takes as long as the queue is."""
         entry = self._entries.get(task_id)
         return None if entry is None else self._queue_at(queue_number(entry)).place_of(entry)
 
-    def _take(self, task_id: TaskId, entry: int) -> None:
+    def _take(self, queue: TaskQueue, task_id: TaskId, entry: int) -> None:
         del self._entries[task_id]
-        queue = self._queue_at(queue_number(entry))
         queue.remove(entry)
         self._note(queue)
-        if self._barred:
+        if self._barred.by_task:
             self._barred.remove(task_id)
 
-    def _entry_for(self, bot_id: str, bots: BotClass) -> int:
-        """The entry of the first task in order that this bot may run, NOTHING if there is none."""
-        if self._barred and bot_id in self._barred:
-            return self._entry_but(self._barred.tasks_for(bot_id), bot_id, bots)
-        queue = self._queues.next_for(bots)
-        first = NOTHING if queue is None else queue.first
-        if bot_id in self._pinned:
-            return min(first, *(pinned.first for pinned in self._pinned.queues_of(bot_id, bots)), NOTHING)
-        return first
-
-    def _entry_but(self, barred: Set[TaskId], bot_id: str, bots: BotClass) -> int:
-        found = min((queue.first_but(barred) for queue in self._pinned.queues_of(bot_id, bots)), default=NOTHING)
-        for queue in self._queues.in_order_for(bots):
-            if queue.first > found:
+    def _first_for(self, bot_id: str, bots: BotClass) -> tuple[TaskQueue | None, int]:
+        """The first task in order, where some ask for this bot and some are barred to it: its queue and entry, or None
+        and NOTHING."""
+        barred: Set[TaskId] = self._barred.by_bot.get(bot_id, set())
+        found: TaskQueue | None = None
+        first = NOTHING
+        for queue in chain(self._pinned.queues_of(bot_id, bots), self._queues.in_order_for(bots)):
+            if queue.number < PINNED_FROM and queue.first > first:
                 break
-            found = min(found, queue.first_but(barred))
-        return found
+            entry = queue.first_but(barred)
+            if entry < first:
+                found, first = queue, entry
+        return found, first
 
     def _bot_for(self, queue: TaskQueue, excluded_bots: frozenset[str]) -> str | None:
         """The longest waiting bot that may run a task of this queue."""
@@ -184,8 +184,8 @@ class Engine:
         """The class of a bot that does not wait and was in another, or in none."""
         known = self._class_of.get(bot.bot_id)
         dimensions = self._vocabulary.without_id(bot.dimensions)
-        key = class_key(dimensions)
-        bots = self._classes.get(key) or self._classes.add(partial(BotClass, key, dimensions))
+        key, names = class_key(dimensions), self._vocabulary.shared(tuple(dimensions))
+        bots = self._classes.get(key) or self._classes.add(partial(BotClass, key, dimensions, names))
         bots.known += 1
         if known is not None:
             self._forget(bot.bot_id)

@@ -19,12 +19,9 @@ class Pinned:
         self._entries = entries
         self._by_asked: dict[Requirements, TaskQueue] = {}
         self._by_number: dict[int, TaskQueue] = {}
-        self._by_id: dict[str, list[TaskQueue]] = {}
+        self.by_id: dict[str, list[TaskQueue]] = {}
+        """The queues that name a bot."""
         self._free_numbers: list[int] = []
-
-    def __contains__(self, bot_id: str) -> bool:
-        """Whether tasks ask for this bot."""
-        return bot_id in self._by_id
 
     def queue_for(self, asked: Requirements) -> TaskQueue:
         """The queue of tasks that ask for this; a new one if need be."""
@@ -33,7 +30,7 @@ class Pinned:
             number = self._free_numbers.pop() if self._free_numbers else PINNED_FROM + len(self._by_number)
             queue = self._by_asked[asked] = self._by_number[number] = TaskQueue(asked, number, self._entries)
             for bot_id in asked_ids(asked):
-                self._by_id.setdefault(bot_id, []).append(queue)
+                self.by_id.setdefault(bot_id, []).append(queue)
         return queue
 
     def at(self, number: int) -> TaskQueue:
@@ -42,17 +39,17 @@ class Pinned:
 
     def queues_of(self, bot_id: str, bots: BotClass) -> Iterator[TaskQueue]:
         """The queues that this bot of a class can serve."""
-        return (queue for queue in self._by_id.get(bot_id, ()) if can_serve(bot_id, bots, queue.asked))
+        return (queue for queue in self.by_id.get(bot_id, ()) if can_serve(bot_id, bots, queue.asked))
 
     def drop(self, queue: TaskQueue) -> None:
         """Forget a queue without tasks."""
         del self._by_asked[queue.asked], self._by_number[queue.number]
         self._free_numbers.append(queue.number)
         for bot_id in asked_ids(queue.asked):
-            queues = self._by_id[bot_id]
+            queues = self.by_id[bot_id]
             queues.remove(queue)
             if not queues:
-                del self._by_id[bot_id]
+                del self.by_id[bot_id]
 
 
 def asked_ids(asked: Requirements) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from swarming_scheduler.state import KnownBot, LiveRun, LiveTask, ShardState
 
 def enqueue(state: ShardState, task: LiveTask, now: datetime) -> None:
     """Let a pending task wait, or assign it at once if a bot waits for it; unless one that is not loaded yet may come
-    before it."""
+    before it. Nobody starts what is overdue, after a takeover say: the next sweep moves it on."""
+    if task.slice_expiration_ts is not None and task.slice_expiration_ts < now:
+        return
     if state.horizon is not None and state.horizon.is_beyond(task):
         state.horizon.hold(task)
         return

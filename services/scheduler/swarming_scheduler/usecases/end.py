@@ -145,11 +145,8 @@ def requeue(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> N
         task.state, task.started_ts = TaskState.PENDING, None
         fact = TaskRequeued(task_id=task.text_id, run_id=str(run.run_id), bot_id=run.bot_id)
         state.tell(task, fact, now)
-        if now >= task.expiration_ts:  # meanwhile; another bot must not start it
-            expire_task(state, task, now)
-        else:
-            state.watch_expiration(task, now)
-            enqueue(state, task, now)
+        state.watch_expiration(task, now)
+        enqueue(state, task, now)
     free_bot(state, run, now)
 
 
