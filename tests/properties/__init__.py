@@ -9,5 +9,6 @@ What is assumed, because the design rests on it:
 - A bot is ours: it asks before it starts a process, and has stopped it within the run's ping tolerance and grace period
   after the last answer it got. Both, with the time between two words about a run, fit into tolerance and margin.
 - A machine that is gone has no processes any more.
-- While a scheduler is connected to the broker, of the words about one run no more than two in a row are lost.
+- While a scheduler is connected to the broker, of the words about one run no more than two in a row are lost, and none
+  is very late.
 """

@@ -13,6 +13,8 @@ from swarming_common.hints.wire import Hint, decode, encode
 TRAVEL_SECONDS = 0.001
 LOST_IN_A_ROW = 2
 """Of the words about one run; it is assumed that no more are lost while the broker is there."""
+LATEST_WORD_SECONDS = 1.5
+"""And that none is later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Mood:
 MOODS = {
     "good": Mood(),
     "reordering": Mood(delay=0.6, longest_delay=1.5),
-    "doubling": Mood(double=0.7, delay=0.3, longest_delay=1.0),
+    "doubling": Mood(double=0.7, delay=0.3, longest_delay=15.0),
     "losing": Mood(lose=0.4, double=0.1, delay=0.2, longest_delay=1.0),
     "deaf": Mood(lose=1.0),
 }
@@ -74,7 +76,10 @@ class Broker:
         copies = 2 if mood.double and self._chance.random() < mood.double else 1
         for _ in range(copies):
             is_late = mood.delay > 0 and self._chance.random() < mood.delay
-            seconds = self._chance.uniform(0, mood.longest_delay) if is_late else TRAVEL_SECONDS
+            longest = (
+                min(mood.longest_delay, LATEST_WORD_SECONDS) if isinstance(hint, RunsHeard) else mood.longest_delay
+            )
+            seconds = self._chance.uniform(0, longest) if is_late else TRAVEL_SECONDS
             self._loop.call_later(seconds, self._deliver, address, hint)
 
     def go_down(self) -> None:

@@ -79,10 +79,12 @@ class Session:
 
     dialect = "sqlite"
 
-    def __init__(self, memory: Memory, locks: dict[int, "SessionWriter"], watch: Watch | None = None) -> None:
+    def __init__(self, memory: Memory, locks: dict[int, "SessionWriter"], latency: Callable[[], float]) -> None:
+        """`latency`: seconds on the way there, and again on the way back."""
         self.memory = memory
         self.locks = locks
-        self.watch = watch
+        self.watch: Watch | None = None
+        self._latency = latency
         self.running = asyncio.Event()
         self.running.set()
         self.is_dead = False
@@ -90,7 +92,7 @@ class Session:
 
     async def turn(self) -> None:
         """Other things happen before the answer comes."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(self._latency())
         while self.is_dead or not self.running.is_set():
             await (self.never if self.is_dead else self.running).wait()
 

@@ -64,6 +64,7 @@ memory: list[Memory] = []
 
 PAUSES = st.sampled_from([0.0, 0.0, 0.02, 0.3, 1.0, 3.0])
 NOISE = st.integers(0, 2**20)
+HESITATIONS = (0.0, 0.5, 9.0)
 INDEX = st.integers(0, 1_000)
 SYSTEMS = st.sampled_from([None, None, "linux", "mac", "linux|mac"])
 SLICES = st.lists(
@@ -86,12 +87,18 @@ class Happenings(RuleBasedStateMachine):
 
     world: World
 
-    @initialize(noise=NOISE)
-    def begin(self, noise: int) -> None:
+    @initialize(
+        noise=NOISE,
+        mood=st.sampled_from(["good", "good", *sorted(MOODS)]),
+        hesitates=st.sampled_from([0.0, 0.0, *HESITATIONS]),
+    )
+    def begin(self, noise: int, mood: str, hesitates: float) -> None:
         if not memory:
             memory.append(Memory())
         self.world = World(PLAN, memory[0], noise)
         self.order: list[TaskId] = []
+        self.world.broker.mood = MOODS[mood]
+        self.world.habits = Habits(longest_hesitation=hesitates)
         for system in ("linux", "linux", "mac"):
             self.join(0.0, noise, POOLS, system)
         self.world.pass_time(0.5)
@@ -240,7 +247,7 @@ class Happenings(RuleBasedStateMachine):
         noise=NOISE,
         lost=st.sampled_from([0.0, 0.1, 0.5]),
         fails=st.sampled_from([0.0, 0.1]),
-        hesitates=st.sampled_from([0.0, 0.5, 9.0]),
+        hesitates=st.sampled_from(HESITATIONS),
     )
     def change_habits(self, pause: float, noise: int, lost: float, fails: float, hesitates: float) -> None:
         self.go_on(pause, noise)
@@ -291,8 +298,14 @@ class Happenings(RuleBasedStateMachine):
 class Owners(Happenings):
     """Schedulers die, are stopped and woken, leave and join."""
 
-    @rule(pause=PAUSES, noise=NOISE, which=INDEX, when=st.sampled_from(["now", "before", "after"]))
-    def kill_scheduler(self, pause: float, noise: int, which: int, when: str) -> None:
+    @rule(
+        pause=PAUSES,
+        noise=NOISE,
+        which=INDEX,
+        when=st.sampled_from(["now", "before", "after"]),
+        is_replaced=st.sampled_from([True, True, False]),
+    )
+    def kill_scheduler(self, pause: float, noise: int, which: int, when: str, is_replaced: bool) -> None:
         """With kill -9: now, or with its next commit under way, which arrives or does not."""
         self.go_on(pause, noise)
         process = self._machine(which, self.world.living_schedulers())
@@ -301,6 +314,8 @@ class Owners(Happenings):
         if when == "now":
             self.world.do(_at_once(process.die))
         process.dies_before_write, process.dies_after_write = when == "before", when == "after"
+        if is_replaced and len(self.world.living_schedulers()) < 4:
+            self.world.do(_at_once(self.world.add_scheduler))
 
     @rule(pause=PAUSES, noise=NOISE)
     def start_scheduler(self, pause: float, noise: int) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swarming_common.model.reports import ReportKind
+from swarming_common.model.request import TaskRequest
 from swarming_common.model.states import TaskState
-from swarming_common.model.task_id import LAST_RUN_NUMBER
+from swarming_common.model.task_id import LAST_RUN_NUMBER, TaskId
 
 Row = dict[str, Any]
 
@@ -77,6 +78,7 @@ class Promises:
     """What a bot said of a run, as the rows have it: kinds of reports, and exit codes."""
     retries_of: Callable[[int], int]
     """How often a task may be tried again."""
+    submitted: dict[TaskId, TaskRequest] = field(default_factory=dict)
     alive: dict[int, Process] = field(default_factory=dict)
     """By task: the one process that may be alive."""
     answered: dict[tuple[int, int, str], AnsweredEnd] = field(default_factory=dict)
@@ -151,6 +153,8 @@ class Promises:
             hold(is_over, "a superseded run's word counts for no other", f"{old} -> {row}, said {said}")
         if was is TaskState.RUNNING and row["state"] == TaskState.PENDING:
             hold(bool(old["revoked"]), "a run is taken back in two steps", f"{old} -> {row}")
+            said = {kind for kind, _ in self.said(row["task_id"], row["run_number"], row["bot_id"])}
+            hold(not said, "what its bot confirmed is not given to another", f"{old} -> {row}, said {said}")
         if row["run_number"] < newest:
             hold(row["state"] != TaskState.RUNNING, "a superseded run stays superseded", f"{old} -> {row}")
 

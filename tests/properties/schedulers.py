@@ -15,6 +15,7 @@ from swarming_common.errors import DataRejected
 from swarming_common.lifecycle import Ports
 from swarming_common.model.dimensions import matches
 from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import TaskId
 from swarming_common.pools.port import Order, Pools
 from swarming_scheduler import ownership, shard
 from swarming_scheduler.changes import Changes
@@ -70,7 +71,7 @@ class SchedulerProcess:
         self.is_dead = False
         session.watch = self
         self._checks_memory = checks_memory
-        self._promises = promises
+        self._promises = WatchedShard.promises = promises
         self._ownership = Ownership(ports, settings, pools, self.name)
         self._task = asyncio.create_task(self._run(), name=self.name)
 
@@ -144,10 +145,13 @@ class WatchedShard(Shard):
     count = 0
     """How many takeovers there were."""
 
+    promises: Promises
+    """Of the world that there is now."""
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         WatchedShard.count += 1
-        self.state.engine = WatchedEngine(self.state, self._ports.clock.now)
+        self.state.engine = WatchedEngine(self.state, self._ports.clock.now, self.promises)
 
     def check_memory(self, promises: Promises) -> None:
         """Against the rows, of all that is not about to be written; and within itself."""
@@ -158,10 +162,11 @@ class WatchedShard(Shard):
 class WatchedEngine(Engine):
     """The engine of a shard, and what must hold of each match."""
 
-    def __init__(self, state: ShardState, now: Callable[[], Any]) -> None:
+    def __init__(self, state: ShardState, now: Callable[[], datetime], promises: Promises) -> None:
         super().__init__()
         self._state = state
         self._now = now
+        self._promises = promises
 
     def submit(self, *arguments: Any, **named: Any) -> Match | None:
         """Seen."""
@@ -178,9 +183,11 @@ class WatchedEngine(Engine):
     def _see(self, match: Match | None) -> None:
         if match is not None:
             check_match(self._state, match, self._now())
+            if self._state.horizon is not None:
+                check_unloaded(self._state, match, self._promises, self._now())
 
 
-def check_match(state: ShardState, match: Match, now: Any) -> None:
+def check_match(state: ShardState, match: Match, now: datetime) -> None:
     """Nobody who could have had this bot goes before the task that got it."""
     task, bot = state.tasks[match.task_id], state.bots[match.bot_id]
     has = next(reversed(bot.offers.values())).dimensions
@@ -197,6 +204,26 @@ def check_match(state: ShardState, match: Match, now: Any) -> None:
         if bot.bot_id in other.excluded_bots or not matches(other.asked, has) or _is_overdue(other, now):
             continue
         hold(_place(state, other) >= place, "priority order", f"{_place(state, other)} waits, {place} goes to {has}")
+
+
+def check_unloaded(state: ShardState, match: Match, promises: Promises, now: datetime) -> None:
+    """The same of what a takeover has not loaded yet. Who had failed a task is not looked up."""
+    task, has = state.tasks[match.task_id], next(reversed(state.bots[match.bot_id].offers.values())).dimensions
+    is_newest_first = state.rules.pools.of(task.pool).order is Order.LIFO
+    place = _place(state, task)
+    for task_id in promises.live[state.number]:
+        row = promises.results[task_id]
+        if task_id in state.tasks or row["state"] != TaskState.PENDING or promises.runs[task_id]:
+            continue
+        until = row["slice_expiration_ts"]
+        if until is not None and datetime.fromisoformat(until) <= now:
+            continue
+        request = promises.submitted[TaskId(task_id)]
+        if not matches(request.task_slices[row["current_slice"]].properties.dimensions, has):
+            continue
+        created = datetime.fromisoformat(row["created_ts"]).timestamp()
+        other = row["priority"], -created if is_newest_first else created
+        hold(other >= place, "priority order in a takeover", f"{other} is not loaded, {place} goes to {has}")
 
 
 def _is_overdue(task: LiveTask, now: datetime) -> bool:

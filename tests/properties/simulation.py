@@ -44,6 +44,7 @@ PLAN = Plan(
         update_seconds=10.0, longest_grace=5.0, longest_run=300.0, lost_requests=0.002, fails=0.01, unnoticed=0.3
     ),
     pools=FixedPools(named={"green": PoolSettings(order=Order.LIFO), "red": PoolSettings(task_retries=2)}),
+    latencies=(0.001,),
     small_pages=False,
     serialises=False,
     checks_memory=False,

@@ -62,6 +62,8 @@ class Plan:
     gateway: Waits
     habits: Habits = field(default_factory=Habits)
     pools: Pools = field(default_factory=FixedPools)
+    latencies: tuple[float, ...] = (0.0, 0.0, 0.002, 0.02)
+    """Of the database."""
     small_pages: bool = True
     serialises: bool = True
     checks_memory: bool = True
@@ -83,7 +85,7 @@ class World:
         self.schedulers: list[SchedulerProcess] = []
         self.gateways: list[Gateway] = []
         self.machines: dict[str, Machine] = {}
-        self.submitted: dict[TaskId, TaskRequest] = {}
+        self.submitted = self.promises.submitted
         self.deadlines: dict[TaskId, float] = {}
         self.failure: BaseException | None = None
         self._numbers = count(1)
@@ -104,7 +106,7 @@ class World:
         around.enter_context(monotonic_is_virtual(self.loop))
         around.enter_context(watched(self.plan.small_pages))
         self.loop.set_exception_handler(lambda _, context: self.fail(context.get("exception"), str(context)))
-        self.frontend = Session(memory, self.locks)
+        self.frontend = Session(memory, self.locks, self._latency)
         self.do(self._open())
 
     async def _open(self) -> None:
@@ -149,7 +151,7 @@ class World:
 
     def add_scheduler(self) -> SchedulerProcess:
         """One more process, which takes its share."""
-        session, link = Session(self.memory, self.locks), Link(self.broker)
+        session, link = Session(self.memory, self.locks, self._latency), Link(self.broker)
         process = SchedulerProcess(
             next(self._numbers),
             self._ports(session, link),
@@ -165,7 +167,7 @@ class World:
 
     async def add_gateway(self) -> Gateway:
         """One more."""
-        session, link = Session(self.memory, self.locks), Link(self.broker)
+        session, link = Session(self.memory, self.locks, self._latency), Link(self.broker)
         name = f"gateway{next(self._numbers)}"
         gateway = Gateway(name, self._ports(session, link), link, self.plan.gateway, self.plan.shards)
         await gateway.open()
@@ -338,6 +340,9 @@ class World:
             "SELECT kind, exit_code FROM run_report WHERE task_id = ? AND run_number = ? AND bot_id = ? ORDER BY rowid"
         )
         return self.memory.driver.execute(query, (task_id, run_number, bot_id)).fetchall()
+
+    def _latency(self) -> float:
+        return self.chance.choice(self.plan.latencies)
 
     def _retries_of(self, task_id: int) -> int:
         return self.plan.pools.of(self.submitted[TaskId(task_id)].pool or "").task_retries
