@@ -240,10 +240,10 @@ class World:
             caller="user:a",
             request_uuid=None,
         )
+        self.submitted[item.task_id] = item.request  # a scheduler may find the row before its writer hears of it
+        self.deadlines[item.task_id] = self.clock.seconds + request.expiration_secs
         [outcome] = await self.frontend.write_hot(hot_requests([item]))
         assert isinstance(outcome, Written)
-        self.submitted[item.task_id] = item.request
-        self.deadlines[item.task_id] = self.clock.seconds + request.expiration_secs
         hint = TaskSubmitted(task_id=item.task_id, created_ts=now, request=item.request)
         self._link.send(addresses.shard(item.shard), hint)
         if parent is not None and not request.outlives_parent and self.shard_of(parent) != item.shard:

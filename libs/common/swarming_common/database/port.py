@@ -15,7 +15,7 @@ it must touch nothing but its connection and its arguments."""
 
 @dataclass(frozen=True, slots=True)
 class HotBatch(Generic[T]):
-    """A write on the way of every task, in two forms that mean the same; a suite of tests runs both.
+    """A write, or a query, on the way of every task, in two forms that mean the same; a suite of tests runs both.
 
     SQLAlchemy takes several times as long to run a statement as the database does, so these few go to the drivers
     themselves: to PostgreSQL as one statement, to SQLite row by row with what hot.py prepared.
@@ -67,6 +67,9 @@ class Database(Protocol):
 
     async def read(self, work: Work[T]) -> T:
         """Run a query that writes nothing. Each statement sees what was committed when it began."""
+
+    async def read_hot(self, batch: HotBatch[T]) -> T:
+        """The same for a batch of questions that are asked on the way of every task."""
 
     async def write(self, work: Work[T], *, durable: bool = True) -> T:
         """Run a batch in one transaction; once this returns it is safe on disk, when it raises DataRejected nothing

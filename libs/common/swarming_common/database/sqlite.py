@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from swarming_common.database.failures import translated
 from swarming_common.database.port import HotBatch, Work
+from swarming_common.database.sqlite_log import LogKeeper
 from swarming_common.errors import DatabaseAway, SwarmingError
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class SqliteDatabase:
             target=_write_jobs, args=(engine.connect(), self._jobs), name="sqlite-writer", daemon=True
         )
         self._writer.start()
+        self._log_keeper = LogKeeper(folder / FILE_NAME)
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
         self._engine = engine
         self._reader_connections: list[Connection] = []
@@ -82,6 +84,10 @@ class SqliteDatabase:
         if self._closed:
             raise DatabaseAway("the database is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def read_hot(self, batch: HotBatch[T]) -> T:
+        """The same: its portable form."""
+        return await self.read(batch.portable)
 
     async def write(self, work: Work[T], *, durable: bool = True) -> T:
         """Run a batch; it shares its commit with the batches that wait beside it."""
@@ -115,6 +121,7 @@ class SqliteDatabase:
         await asyncio.to_thread(self._readers.shutdown)
         for connection in self._reader_connections:
             connection.close()
+        await asyncio.to_thread(self._log_keeper.close)
         os.close(self._lock)
 
     def _read(self, work: Work[T]) -> T:
@@ -192,6 +199,7 @@ def _engine(file: Path) -> Engine:
         connection.isolation_level = None  # we say BEGIN ourselves, sqlite3 would guess
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-32000"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute("PRAGMA wal_autocheckpoint=0")  # the log's keeper does it, where no caller waits
 
     return engine
 
