@@ -3,6 +3,11 @@
 import signal
 import sys
 import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +19,20 @@ pytestmark = pytest.mark.timeout(90)
 
 SOON = 30.0
 """Seconds; what takes a moment on an idle machine must end within this on a busy one."""
+
+
+@pytest.fixture
+def zips(tmp_path: Path) -> Iterator[str]:
+    """The address of a server with one zip, `in.zip`."""
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as file:
+        file.writestr("in/hello", "hello from a zip\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def test_run_prints_what_the_task_prints_and_exits_as_it_does(swarming: Deployment):
@@ -66,6 +85,19 @@ def test_a_pending_task_can_be_canceled(swarming: Deployment):
 
     assert (reply.ok, reply.was_running) == (True, False)
     assert client.wait(task_id, timeout_secs=SOON).state == "CANCELED"
+
+
+def test_a_task_finds_its_inputs(swarming: Deployment, zips: str):
+    answer = swarming.run_command("run", "--data", f"{zips}/in.zip", "--", "cat", "in/hello")
+
+    assert (answer.stdout, answer.returncode) == ("hello from a zip\n", 0), answer.stderr
+
+
+def test_a_task_without_its_inputs_says_which_one_is_missing(swarming: Deployment, zips: str):
+    answer = swarming.run_command("run", "--data", f"{zips}/none.zip", "--", "true")
+
+    assert answer.returncode == 1
+    assert "none.zip: HTTP 404" in answer.stdout
 
 
 @pytest.mark.parametrize("bot_id", ["bot-1", "bot-7", "bot-10"])

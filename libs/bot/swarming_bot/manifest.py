@@ -169,7 +169,7 @@ def _input(url: str, name: str) -> Input:
     digest = DIGEST_PATTERN.match(fragment)
     if fragment and digest is None:
         raise BadManifest(f"data: expected #sha256=<64 hex digits> or no fragment, got {url!r}")
-    return Input(plain, name, digest.group(1).lower() if digest else None)
+    return Input(plain, name or plain.rsplit("/", 1)[-1], digest.group(1).lower() if digest else None)
 
 
 def _inner_path(value: Any, field: str) -> str:

@@ -36,6 +36,8 @@ class NewTask:
     env: Mapping[str, str] = field(default_factory=dict)
     env_prefixes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     relative_cwd: str | None = None
+    data: Sequence[str] = ()
+    """URLs of zips to unpack into the task's folder, in order."""
     idempotent: bool = False
     wait_for_capacity: bool = False
     tags: Sequence[str] = ()
@@ -76,7 +78,8 @@ class NewTask:
             "io_timeout_secs": self.io_timeout_secs,
             "idempotent": self.idempotent,
         }
-        return properties | ({"relative_cwd": self.relative_cwd} if self.relative_cwd else {})
+        more = {"relative_cwd": self.relative_cwd, "data": [{"url": url} for url in self.data]}
+        return properties | {name: value for name, value in more.items() if value}
 
 
 def with_a_pool(dimensions: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

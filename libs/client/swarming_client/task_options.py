@@ -53,6 +53,7 @@ def task_from(args: argparse.Namespace) -> NewTask:
         env=dict(args.env),
         env_prefixes=_grouped(args.env_prefix),
         relative_cwd=args.relative_cwd,
+        data=args.data,
         idempotent=args.idempotent,
         wait_for_capacity=args.wait_for_capacity,
         tags=args.tag,
@@ -90,6 +91,13 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         help="put a path, relative to the task's folder, before what a variable such as PATH holds",
     )
     how.add_argument("--relative-cwd", metavar="PATH", help="the folder below the task's own to start in")
+    how.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a zip to unpack into the task's folder first; repeatable; URL#sha256=DIGEST has it checked",
+    )
     how.add_argument("--idempotent", action="store_true", help="a finished twin's result will do instead of a run")
 
 

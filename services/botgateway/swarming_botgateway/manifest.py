@@ -27,6 +27,7 @@ def manifest(assigned: RunAssigned, bot_dimensions: Mapping[str, tuple[str, ...]
     """The manifest. `io_timeout` is always there: upstream's bot breaks without a word if it is not."""
     properties = assigned.properties
     cas = properties.cas_input_root
+    inputs = [[one.url, one.file] for one in properties.data]  # ours: absent where there is none
     return {
         "task_id": run_id(assigned),
         "bot_id": assigned.bot_id,
@@ -53,7 +54,7 @@ def manifest(assigned: RunAssigned, bot_dimensions: Mapping[str, tuple[str, ...]
         },
         "containment": {},
         "bot_ping_tolerance_secs": assigned.bot_ping_tolerance_secs,
-    }
+    } | ({"data": inputs} if inputs else {})
 
 
 def _asked(properties: TaskProperties) -> dict[str, list[str]]:

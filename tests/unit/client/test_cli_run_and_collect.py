@@ -41,6 +41,10 @@ def test_run_submits_what_the_options_say(server: ScriptedServer, swarming: Swar
         *options.split(),
         *more.split(),
         "--wait-for-capacity",
+        "--data",
+        "http://h/a.zip",
+        "--data",
+        "http://h/b.zip",
         "--relative-cwd",
         "d",
         "--",
@@ -67,6 +71,7 @@ def test_run_submits_what_the_options_say(server: ScriptedServer, swarming: Swar
         "io_timeout_secs": 45,
         "idempotent": True,
         "relative_cwd": "d",
+        "data": [{"url": "http://h/a.zip"}, {"url": "http://h/b.zip"}],
     }
 
 

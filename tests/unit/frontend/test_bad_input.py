@@ -250,6 +250,7 @@ EVERYTHING = a_new_task(
         "grace_period_secs": 30,
         "idempotent": True,
         "caches": [{"name": "a", "path": "b"}],
+        "data": [{"url": "http://h/a.zip", "file": "a.zip"}],
         "cipd_input": {
             "server": "s",
             "client_package": {"package_name": "c", "version": "v:1", "path": "p"},

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from urllib.parse import urldefrag, urlsplit
 
 from swarming_common.errors import InvalidInput
 from swarming_common.model.dimensions import Requirements, alternatives, is_valid_key, is_valid_value
-from swarming_common.model.request import CasReference, CipdInput, TaskProperties
+from swarming_common.model.request import CasReference, CipdInput, Input, TaskProperties
 
 MAX_ARGUMENTS = 128
 MAX_DIMENSION_KEYS = 32
@@ -22,6 +23,8 @@ MAX_GRACE_SECS = 3600
 MAX_CACHES = 32
 MAX_CACHE_NAME_LENGTH = 128
 MAX_PATH_LENGTH = 256
+MAX_INPUTS = 64
+MAX_URL_LENGTH = 2048
 MAX_PACKAGES = 64
 MAX_PACKAGE_TEXT_LENGTH = 1024
 MAX_OUTPUTS = 4096
@@ -31,6 +34,7 @@ CONTAINMENT_TYPES = ("NOT_SPECIFIED", "NONE", "AUTO", "JOB_OBJECT")
 
 _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CACHE_NAME = re.compile(r"[a-z0-9_]+")
+_DIGEST = re.compile(r"sha256=[0-9a-fA-F]{64}")
 _INSTANCE_ID = re.compile(r"[0-9a-f]{40}|[A-Za-z0-9_-]{42,44}")
 
 
@@ -82,6 +86,7 @@ def check_properties(properties: TaskProperties, execution: SecondsRange, path: 
     )
     _check_env(properties, path)
     _check_caches(properties, f"{path}caches")
+    _check_data(properties.data, f"{path}data")
     _check_outputs(properties.outputs, f"{path}outputs")
     if properties.cipd_input is not None:
         _check_cipd(properties.cipd_input, properties.idempotent, f"{path}cipd_input")
@@ -149,6 +154,28 @@ def _check_caches(properties: TaskProperties, path: str) -> None:
         _check_path(f"{path}[{number}].path", cache.path, MAX_PATH_LENGTH)
     expect(len({one.name for one in caches}) == len(caches), path, "caches with different names")
     expect(len({one.path for one in caches}) == len(caches), path, "caches with different paths")
+
+
+def _check_data(data: Sequence[Input], path: str) -> None:
+    expect(len(data) <= MAX_INPUTS, path, f"at most {MAX_INPUTS} inputs, got {len(data)}")
+    for number, one in enumerate(data):
+        text_up_to(f"{path}[{number}].file", one.file, MAX_PATH_LENGTH)
+        text_up_to(f"{path}[{number}].url", one.url, MAX_URL_LENGTH, empty=False)
+        expect(_is_url(one.url), f"{path}[{number}].url", "an http or https URL with a host")
+        fragment = urldefrag(one.url).fragment
+        expect(
+            not fragment or _DIGEST.fullmatch(fragment) is not None,
+            f"{path}[{number}].url",
+            "no fragment, or #sha256= with 64 hex digits",
+        )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port that is no number, brackets without a partner
+        return False
 
 
 def _check_outputs(outputs: Sequence[str], path: str) -> None:

@@ -60,6 +60,14 @@ class CipdInput(_Part):
     packages: tuple[CipdPackage, ...] = ()
 
 
+class Input(_Part):
+    """A zip that a bot unpacks into the task's folder (server-2015.md A5). A fragment `#sha256=` has it checked."""
+
+    url: str
+    file: str = ""
+    """What messages call it."""
+
+
 class TaskProperties(_Part):
     """What to run and what machine it takes. Durations in seconds; 0 means no limit where it is allowed."""
 
@@ -73,6 +81,7 @@ class TaskProperties(_Part):
     env_prefixes: tuple[EnvPrefix, ...] = ()
     idempotent: bool = False
     caches: tuple[Cache, ...] = ()
+    data: tuple[Input, ...] = ()
     cipd_input: CipdInput | None = None
     cas_input_root: CasReference | None = None
     outputs: tuple[str, ...] = ()

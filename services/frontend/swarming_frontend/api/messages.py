@@ -71,6 +71,13 @@ class Cache(Message):
     path: str
 
 
+class Input(Message):
+    """Ours, as in 2015: a zip to unpack into the task's folder."""
+
+    url: str
+    file: str | None = None
+
+
 class Package(Message):
     """One CIPD package."""
 
@@ -120,6 +127,7 @@ class Properties(Message):
     grace_period_secs: Integer | None = None
     idempotent: StrictBool | None = None
     caches: list[Cache] | None = None
+    data: list[Input] | None = None
     cipd_input: CipdInput | None = None
     cas_input_root: CasReference | None = None
     outputs: list[str] | None = None

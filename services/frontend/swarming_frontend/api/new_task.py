@@ -98,6 +98,7 @@ def _properties(given: messages.Properties, path: str) -> model.TaskProperties:
         ),
         idempotent=bool(given.idempotent),
         caches=tuple(model.Cache(name=one.name, path=one.path) for one in given.caches or ()),
+        data=tuple(model.Input(url=one.url, file=one.file or "") for one in given.data or ()),
         cipd_input=_cipd(given.cipd_input),
         cas_input_root=_cas(given.cas_input_root),
         outputs=tuple(given.outputs or ()),

@@ -142,6 +142,7 @@ def _properties(given: TaskProperties) -> Json:
         grace_period_secs=integer(given.grace_period_secs),
         idempotent=given.idempotent,
         caches=[{"name": one.name, "path": one.path} for one in given.caches],
+        data=[present(url=one.url, file=one.file or None) for one in given.data],
         cipd_input=None if given.cipd_input is None else _cipd(given.cipd_input),
         cas_input_root=(
             None if given.cas_input_root is None else any_json(given.cas_input_root.model_dump(mode="json"))
