@@ -180,7 +180,8 @@ def _adopted() -> Optional[List[int]]:
 def _collect(pid: int) -> bool:
     """Reap a dead orphan; say whether it is gone. Children of hooks are theirs to wait for."""
     with _household.lock:
-        if any(tree._leader == pid for tree in _household.trees):
+        # A run whose leader is being started does not know its id yet, and still needs the exit code.
+        if any(tree._leader in (pid, None) for tree in _household.trees):
             return False
     entry = _entry(pid)
     if entry is None:
