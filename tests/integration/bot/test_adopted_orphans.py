@@ -1,4 +1,4 @@
-"""A bot that adopts orphans collects them, and nothing else. Adopting changes a whole process, so this takes its own."""
+"""A bot that adopts orphans collects them, and nothing else. Adopting changes a whole process: this takes its own."""
 
 import subprocess
 import sys
