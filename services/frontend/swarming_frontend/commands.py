@@ -2,7 +2,6 @@
 soon."""
 
 import asyncio
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -15,6 +14,7 @@ from swarming_common.hints import addresses
 from swarming_common.hints.frontend import CommandDone
 from swarming_common.hints.gateway import BotCommandsGiven
 from swarming_common.hints.scheduler import CommandGiven, CommandsGiven
+from swarming_common.hints.wire import Hint
 from swarming_common.model.commands import BotCommandKind, CommandKind
 from swarming_common.model.task_id import TaskId
 from swarming_frontend import metrics
@@ -45,14 +45,16 @@ class Commands:
         now: datetime,
     ) -> CommandDone | None:
         """Durable once it returns: the owner's word, or None if it did not come in time. Raises DatabaseAway."""
-        row = _row(kind, task_id, arguments, shard=shard, by=by, now=now, reply_to=self._replies.frontend_id)
-        with self._replies.expected(row.command_id) as expected:
-            await self._writer.submit([row])
-            self._bus.send(addresses.shard(shard), CommandGiven(command_id=row.command_id))
-            await asyncio.wait({expected}, timeout=self._word_seconds)
-            word = expected.result() if expected.done() else None
-        metrics.COMMANDS_GIVEN.labels(kind, "assumed" if word is None else "told").inc()
-        return word
+        row = NewCommand(
+            kind=kind,
+            shard=shard,
+            task_id=task_id,
+            arguments=arguments,
+            given_by=by,
+            created_ts=now,
+            reply_to=self._replies.frontend_id,
+        )
+        return await self._word_on(row, addresses.shard(shard), CommandGiven(command_id=row.command_id))
 
     async def give_all(
         self,
@@ -66,7 +68,10 @@ class Commands:
         """The same to many tasks (with their shards) in one commit, waiting for nobody's word. Raises DatabaseAway."""
         if not tasks:
             return
-        rows = [_row(kind, task_id, arguments, shard=shard, by=by, now=now) for task_id, shard in tasks]
+        rows = [
+            NewCommand(kind=kind, shard=shard, task_id=task_id, arguments=arguments, given_by=by, created_ts=now)
+            for task_id, shard in tasks
+        ]
         await self._writer.submit(rows)
         for shard in {shard for _, shard in tasks}:
             self._bus.send(addresses.shard(shard), CommandsGiven())
@@ -74,14 +79,8 @@ class Commands:
 
     async def give_bot(self, kind: BotCommandKind, bot_id: str, *, by: str, now: datetime) -> CommandDone | None:
         """The same of a bot, to all gateways: the word of the one that did it. Raises DatabaseAway."""
-        row = _bot_row(kind, bot_id, {}, by=by, now=now, reply_to=self._replies.frontend_id)
-        with self._replies.expected(row.command_id) as expected:
-            await self._writer.submit([row])
-            self._bus.send(addresses.ALL_GATEWAYS, BotCommandsGiven())
-            await asyncio.wait({expected}, timeout=self._word_seconds)
-            word = expected.result() if expected.done() else None
-        metrics.COMMANDS_GIVEN.labels(kind, "assumed" if word is None else "told").inc()
-        return word
+        row = NewCommand(kind=kind, bot_id=bot_id, given_by=by, created_ts=now, reply_to=self._replies.frontend_id)
+        return await self._word_on(row, addresses.ALL_GATEWAYS, BotCommandsGiven())
 
     async def give_bots(
         self,
@@ -95,7 +94,10 @@ class Commands:
         """The same to many bots in one commit, waiting for nobody's word. Raises DatabaseAway."""
         if not bot_ids:
             return
-        await self._writer.submit([_bot_row(kind, bot_id, arguments, by=by, now=now) for bot_id in bot_ids])
+        rows = [
+            NewCommand(kind=kind, bot_id=bot_id, arguments=arguments, given_by=by, created_ts=now) for bot_id in bot_ids
+        ]
+        await self._writer.submit(rows)
         self._bus.send(addresses.ALL_GATEWAYS, BotCommandsGiven())
         metrics.COMMANDS_GIVEN.labels(kind, "not_awaited").inc(len(bot_ids))
 
@@ -103,49 +105,14 @@ class Commands:
         """Finish what was accepted."""
         await self._writer.close()
 
-
-def _row(
-    kind: CommandKind,
-    task_id: TaskId,
-    arguments: Mapping[str, object],
-    *,
-    shard: int,
-    by: str,
-    now: datetime,
-    reply_to: str | None = None,
-) -> NewCommand:
-    return NewCommand(
-        command_id=uuid.uuid4().hex,
-        shard=shard,
-        kind=kind.value,
-        task_id=task_id,
-        arguments=arguments,
-        given_by=by,
-        reply_to=reply_to,
-        created_ts=now,
-    )
-
-
-def _bot_row(
-    kind: BotCommandKind,
-    bot_id: str,
-    arguments: Mapping[str, object],
-    *,
-    by: str,
-    now: datetime,
-    reply_to: str | None = None,
-) -> NewCommand:
-    return NewCommand(
-        command_id=uuid.uuid4().hex,
-        shard=None,
-        kind=kind.value,
-        task_id=None,
-        bot_id=bot_id,
-        arguments=arguments,
-        given_by=by,
-        reply_to=reply_to,
-        created_ts=now,
-    )
+    async def _word_on(self, row: NewCommand, address: str, hint: Hint) -> CommandDone | None:
+        with self._replies.expected(row.command_id) as expected:
+            await self._writer.submit([row])
+            self._bus.send(address, hint)
+            await asyncio.wait({expected}, timeout=self._word_seconds)
+            word = expected.result() if expected.done() else None
+        metrics.COMMANDS_GIVEN.labels(row.kind, "assumed" if word is None else "told").inc()
+        return word
 
 
 def _write(connection: Connection, brought: Sequence[Sequence[NewCommand]]) -> list[None]:

@@ -1,7 +1,8 @@
 """`command`: what people asked of tasks and bots, for the owner of the thing to act on."""
 
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,15 +16,15 @@ from swarming_common.model.task_id import TaskId
 class NewCommand:
     """A row to be written; `reply_to` is the frontend that waits for the owner's word, None if nobody does."""
 
-    command_id: str
-    shard: int | None
     kind: str
-    task_id: TaskId | None
+    shard: int | None = None
+    task_id: TaskId | None = None
     bot_id: str | None = None
-    arguments: Mapping[str, object]
+    arguments: Mapping[str, object] = field(default_factory=dict)
     given_by: str
-    reply_to: str | None
     created_ts: datetime
+    reply_to: str | None = None
+    command_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 def write_commands(connection: Connection, commands: Sequence[NewCommand]) -> list[None]:
