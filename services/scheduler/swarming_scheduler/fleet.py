@@ -16,7 +16,7 @@ from swarming_common.model.dimensions import BotDimensions
 from swarming_scheduler.capacity import Capacity, SeenBot
 
 READING_SHARE = 20
-"""At most a twentieth of the time is spent on reading, however many tasks ask for it."""
+"""A twentieth of the time is spent on reading, however many tasks ask; more where the pause would be too long."""
 
 LONGEST_PAUSE_SECONDS = 1.0
 
