@@ -236,7 +236,7 @@ class Life:
     def _run(self, reply: Json) -> None:
         # Not confirmed by an update, the run goes to another bot and loses nothing.
         if not self._stop.requested:
-            self._runs.carry_out(reply["manifest"])
+            self._has_session = self._runs.carry_out(reply["manifest"])
             self._last_action = time.monotonic()
 
     def _terminate(self, reply: Json) -> None:

@@ -83,6 +83,10 @@ class Report:
         }
         self._end(fields, None, meanwhile)
 
+    def given_up(self) -> None:
+        """Send the rest of the output, but no end: the server is to give the task to another bot."""
+        self._end({}, None, lambda: None)
+
     def failed(self, message: str) -> None:
         """The bot, not the task, is why this run ends."""
         self._end({}, message, lambda: None)

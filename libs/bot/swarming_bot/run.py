@@ -41,6 +41,7 @@ class _Course:
     manifest: Optional[Manifest] = None
     ending: Optional[Ending] = None
     failure: Optional[str] = None  # the bot's, not the task's
+    is_told: bool = True  # that it is over
 
     def summary(self) -> Dict[str, Any]:
         cause = self.ending.cause if self.ending is not None else None
@@ -81,9 +82,10 @@ class Runs:
         self._caches = caches
         self._undelivered = undelivered
 
-    def carry_out(self, raw: Dict[str, Any]) -> None:
+    def carry_out(self, raw: Dict[str, Any]) -> bool:
         """Do the run that a poll was answered with. Whatever goes wrong ends the run, never the bot.
 
+        Says whether the server knows that it is over; if not, a handshake must tell that the bot is without it.
         Raises BadManifest only when not even the run's id is there to report on.
         """
         run_id = run_id_of(raw)
@@ -97,6 +99,7 @@ class Runs:
             self._do(raw, report, output, folder, course)
         except ServerAway as error:
             course.failure = str(error)
+            course.is_told = False
             log.error("run_given_up run_id=%s error=%s", run_id, error)
         except Exception as error:
             log.error("run_failed run_id=%s error=%s", run_id, error, exc_info=not isinstance(error, BotError))
@@ -106,6 +109,7 @@ class Runs:
             output.close()
             self._clean_up(folder, course)
             self._bot.run_id = None
+        return course.is_told
 
     def _do(self, raw: Dict[str, Any], report: Report, output: Output, folder: str, course: _Course) -> None:
         manifest = course.manifest = parse_manifest(raw)
@@ -163,6 +167,10 @@ class Runs:
         if ending.cause is Cause.BOT_STOPS:
             course.failure = TERMINATED_MESSAGE
             report.failed(TERMINATED_MESSAGE)
+        elif ending.cause is Cause.SERVER_SILENT:
+            course.failure = ending.cause.value
+            report.given_up()
+            course.is_told = False
         else:
             report.finished(ending, lambda: _remove_quietly(folder), stats)
 
