@@ -103,6 +103,10 @@ class Session:
         await self.turn()
         return result
 
+    async def read_hot(self, batch: HotBatch[T]) -> T:
+        """As the port says."""
+        return await self.read(batch.portable)
+
     async def write(self, work: Work[T], *, durable: bool = True) -> T:
         """As the port says."""
         del durable

@@ -9,7 +9,7 @@ from swarming_scheduler.engine.bots import WaitingBot
 from swarming_scheduler.engine.matching import Engine, Match
 from swarming_scheduler.engine.place import Place
 from swarming_scheduler.engine.queues import Ticket
-from swarming_scheduler.engine.standings import LARGEST_BLOCK, RANK_SHIFT, Standings
+from swarming_scheduler.engine.standings import FEW, LARGEST_STRETCH, NOTHING, Standings
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_the_place_of_a_task_names_what_goes_first_in_its_own_queue(engine: Engi
     assert engine.place_of(TaskId(2)) is None
 
 
-def test_a_queue_holds_little_more_than_its_tasks(engine: Engine):
+def test_a_queue_gives_back_the_room_of_what_left(engine: Engine):
     for number in range(1, 20_001):
         engine.submit(a_ticket(number), asking())
         if number > 3_000:
@@ -175,24 +175,21 @@ def test_a_queue_holds_little_more_than_its_tasks(engine: Engine):
 
     queue = engine._queues.get(asking())
     assert queue is not None
-    held = sum(1 for _ in queue._all())
+    assert len(list(queue)) == engine.pending == 3_000
+    assert len(queue._stretches) <= 2 * engine.pending / queues.LARGEST_STRETCH + 2
 
-    assert held <= 2 * engine.pending + queues.ROOM_FOR_REMOVED
 
-
-def test_a_task_that_left_and_came_back_survives_a_clearing_once(engine: Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(queues, "TASKS_PER_LANE", 1)
-    monkeypatch.setattr(queues, "ROOM_FOR_REMOVED", 0)
-    for number in range(1, 7):
+def test_a_queue_from_which_all_left_takes_new_tasks(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(queues, "LARGEST_STRETCH", 2)
+    for number in range(1, 10):
         engine.submit(a_ticket(number), asking())
-    engine.submit(a_ticket(4, priority=200), asking())
-    engine.submit(a_ticket(4), asking())
-
-    for number in (6, 5, 3):
+    for number in (5, 1, 9, 3, 2, 8, 4, 7, 6):
         engine.remove(TaskId(number))
 
-    assert taken(engine, a_bot(), 4) == [1, 2, 4, None]
-    assert engine.submit(a_ticket(7), asking()) == Match(TaskId(7), "bot1")
+    for number in (12, 10, 11):
+        engine.submit(a_ticket(number), asking())
+
+    assert taken(engine, a_bot(), 4) == [10, 11, 12, None]
 
 
 def test_queues_that_nobody_uses_any_more_are_dropped(engine: Engine, monkeypatch: pytest.MonkeyPatch):
@@ -230,24 +227,27 @@ def test_bots_that_are_gone_for_long_are_forgotten(engine: Engine, monkeypatch: 
         engine.offer(a_bot(f"bot{number}", serial=str(number)))
         engine.withdraw(f"bot{number}")
 
-    assert len(engine._class_of) <= 13
+    assert len(engine._known) <= 13
     assert len(engine._classes) <= 13
     assert engine.submit(a_ticket(1), asking(os="Mac")) == Match(TaskId(1), "waiting")
 
 
-def test_standings_keep_their_order_over_many_blocks():
+def test_standings_keep_their_order_over_many_stretches():
     standings = Standings()
-    values = [(number * 7919 % 5_000) << RANK_SHIFT - 2 for number in range(5_000)]
+    values = [number * 7919 % 5_000 * 1_000 for number in range(5_000)]
 
-    for number, value in enumerate(values):
-        standings.add(value, number)
+    for value in values:
+        standings.put(standings.add(), value)
     for number in range(0, 5_000, 3):
-        standings.remove(values[number])
+        standings.put(number, NOTHING)
+        values[number] = NOTHING
     for number in range(1, 5_000, 3):
-        moved = values[number] + (number - 2_500 << RANK_SHIFT) + 1
-        standings.replace(values[number], moved, number)
-        values[number] = moved
+        values[number] = number * 4_441 % 5_000 * 1_000 + 1
+        standings.put(number, values[number])
 
-    left = [number for number in range(5_000) if number % 3]
-    assert list(standings) == sorted(left, key=values.__getitem__)
-    assert max(len(block) for block in standings._values) <= LARGEST_BLOCK
+    left = sorted((number for number in range(5_000) if number % 3), key=values.__getitem__)
+    assert list(standings.in_order((1 << 5_000) - 1)) == left
+    assert standings.first_of(sum(1 << number for number in left[1_000:])) == left[1_000]
+    assert standings.first_of(sum(1 << number for number in left[-FEW:])) == left[-FEW]
+    assert standings.first_of(sum(1 << number for number in range(0, 5_000, 3))) is None
+    assert all(LARGEST_STRETCH // 4 <= size <= LARGEST_STRETCH for size in standings._sizes[:-1])

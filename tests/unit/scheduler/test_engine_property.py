@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from swarming_common.model.dimensions import requirements
 from swarming_common.model.task_id import TaskId
-from swarming_scheduler.engine import index, lineup, matching, queues, reach, standings
+from swarming_scheduler.engine import index, matching, queues, standings
 from swarming_scheduler.engine.bots import WaitingBot
 from swarming_scheduler.engine.matching import Engine
 from swarming_scheduler.engine.queues import Ticket
@@ -61,13 +61,12 @@ def sizes(request: pytest.FixtureRequest) -> Iterator[None]:
     """The engine as it is, and one that takes everything for large; the decisions must be the same."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "large":
-            patch.setattr(queues, "TASKS_PER_LANE", 1)
-            patch.setattr(queues, "ROOM_FOR_REMOVED", 0)
-            patch.setattr(reach, "FEW", 0)
-            patch.setattr(reach, "REMEMBERED_REACHES", 2)
+            patch.setattr(queues, "LARGEST_STRETCH", 2)
             patch.setattr(index, "FEW", 1)
-            patch.setattr(standings, "LARGEST_BLOCK", 2)
-            patch.setattr(lineup, "PROBES", 1)
+            patch.setattr(standings, "LARGEST_STRETCH", 2)
+            patch.setattr(standings, "PROBES", 1)
+            patch.setattr(standings, "FEW", 1)
+            patch.setattr(index, "REMEMBERED_LOOKS", 2)
             patch.setattr(matching, "LOOK_AFTER", 3)
             patch.setattr(matching, "REMEMBERED_BOTS", 0)
         yield

@@ -6,12 +6,16 @@ found among thousands with a few operations for each key that is asked for. Queu
 comparison of numbers (`cores>=8`) would be another way to meet a wish, beside the values.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeVar
 
 from swarming_common.model.dimensions import Requirements, alternatives
 from swarming_scheduler.engine.bots import BotClass
 from swarming_scheduler.engine.queues import TaskQueue
+
+REMEMBERED_LOOKS = 10_000
+"""Bots that differ only in what nobody asks for can serve the same queues, so it is worked out once for all of them."""
 
 FEW = 16
 """So many numbers are kept in a list: a value that one of thousands of queues asks for must not cost a bit for each."""
@@ -27,18 +31,24 @@ class Asked:
     def __init__(self) -> None:
         self.version = 0
         self._all = 0
-        self._wishing: dict[_Wish, _Numbers] = {}
+        self._wishing: dict[_Wish, _Numbers] = defaultdict(_Numbers)
         self._met_by: dict[_Wish, dict[str, _Numbers]] = {}
+        self._keys: tuple[str, ...] = ()
+        """The keys that some queue asks for."""
+        self._found: dict[tuple[tuple[str, ...] | None, ...], int] = {}
+        """What matches bots with these values for those keys."""
 
     def add(self, queue: TaskQueue) -> None:
         """There is this queue too."""
         self.version += 1
         self._all |= 1 << queue.number
         for wish, values in _wishes(queue.asked):
-            self._wishing.setdefault(wish, _Numbers()).add(queue.number)
-            met_by = self._met_by.setdefault(wish, {})
+            self._wishing[wish].add(queue.number)
+            met_by = self._met_by.setdefault(wish, defaultdict(_Numbers))
             for value in values:
-                met_by.setdefault(value, _Numbers()).add(queue.number)
+                met_by[value].add(queue.number)
+        self._keys = tuple(dict.fromkeys(key for key, _ in self._wishing))
+        self._found.clear()
 
     def remove(self, queue: TaskQueue) -> None:
         """It is gone."""
@@ -51,7 +61,16 @@ class Asked:
                 del self._met_by[wish]
 
     def matching(self, bots: BotClass) -> int:
-        """The queues that these bots can serve, as bits."""
+        """The queues that these bots can serve, as bits; some that are gone may be among them."""
+        values = tuple(map(bots.dimensions.get, self._keys))
+        found = self._found.get(values)
+        if found is None:
+            if len(self._found) >= REMEMBERED_LOOKS:
+                self._found.clear()
+            found = self._found[values] = self._look(bots)
+        return found
+
+    def _look(self, bots: BotClass) -> int:
         found = self._all
         for wish, wishing in self._wishing.items():
             met, met_by = 0, self._met_by[wish]
@@ -68,14 +87,14 @@ class Had:
     def __init__(self) -> None:
         self.version = 0
         self._all = 0
-        self._having: dict[tuple[str, str], _Numbers] = {}
+        self._having: dict[tuple[str, str], _Numbers] = defaultdict(_Numbers)
 
     def add(self, bots: BotClass) -> None:
         """There is this class too."""
         self.version += 1
         self._all |= 1 << bots.number
         for pair in _pairs(bots):
-            self._having.setdefault(pair, _Numbers()).add(bots.number)
+            self._having[pair].add(bots.number)
 
     def remove(self, bots: BotClass) -> None:
         """It is gone."""
@@ -138,7 +157,7 @@ def _wishes(asked: Requirements) -> Iterator[tuple[_Wish, tuple[str, ...]]]:
 
 
 def _pairs(bots: BotClass) -> Iterator[tuple[str, str]]:
-    return ((key, value) for key, values in bots.dimensions.items() for value in values)
+    return ((key, value) for key, values in bots.dimensions.items() if key != "id" for value in values)
 
 
 def _discard(sets: dict[_Key, _Numbers], key: _Key, number: int) -> None:

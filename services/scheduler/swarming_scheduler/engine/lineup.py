@@ -5,22 +5,14 @@ Members of one seek a member of the other: the one with the lowest first among t
 """
 
 from collections.abc import Callable, Hashable, Iterator
-from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
-from swarming_scheduler.engine.reach import Reach, Reaches
-from swarming_scheduler.engine.standings import RANK_SHIFT, Standings
+from swarming_scheduler.engine.standings import Standings
 
 NUMBER_BITS = 24
 NUMBER_MASK = (1 << NUMBER_BITS) - 1
 """What waits is an int, so that a million of them are cheap to compare and nothing to the garbage collector. Its lowest
 bits are the number of the member in which it waits."""
-
-NOTHING = ((1 << 63) - 1) << RANK_SHIFT
-"""Comes after everything that can wait."""
-
-PROBES = 128
-"""The next of all comes into question for most. Where none of so many does, few that do are looked at one by one."""
 
 
 class Member(Protocol):
@@ -38,9 +30,10 @@ class Member(Protocol):
 class Seeker(Protocol):
     """What seeks a member."""
 
-    reach: Reach | None
-    """The members that come into question, as they were at `version` of the index; None before the first look."""
+    reach: int
+    """The numbers of the members that come into question, as bits."""
     version: int
+    """The version of the index to which that belongs; -1 before the first look."""
 
 
 MemberT = TypeVar("MemberT", bound=Member)
@@ -62,7 +55,7 @@ class Index(Protocol[IndexedT, AskingT]):
         """It is gone."""
 
     def matching(self, seeker: AskingT) -> int:
-        """The numbers of the members that match, as bits."""
+        """The numbers of the members that match, as bits; some of members that are gone may be among them."""
 
 
 class Lineup(Generic[MemberT, SeekerT]):
@@ -70,14 +63,10 @@ class Lineup(Generic[MemberT, SeekerT]):
 
     def __init__(self, index: Index[MemberT, SeekerT]) -> None:
         self._index = index
-        self._reaches = Reaches()
         self._by_key: dict[Hashable, MemberT] = {}
-        self._by_number: list[MemberT | None] = []
+        self._by_number: dict[int, MemberT] = {}
         self._free_numbers: list[int] = []
-        self._firsts: list[int] = []
-        """By number."""
-        self._order = Standings()
-        """The members in which something waits."""
+        self._standings = Standings()
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -91,18 +80,11 @@ class Lineup(Generic[MemberT, SeekerT]):
 
     def at(self, number: int) -> MemberT:
         """The member with this number, which must be there."""
-        member = self._by_number[number]
-        assert member is not None
-        return member
+        return self._by_number[number]
 
     def add(self, make: Callable[[int], MemberT]) -> MemberT:
         """Make a member in which nothing waits, for the number given."""
-        if self._free_numbers:
-            number = self._free_numbers.pop()
-        else:
-            number = len(self._by_number)
-            self._by_number.append(None)
-            self._firsts.append(NOTHING)
+        number = self._free_numbers.pop() if self._free_numbers else self._standings.add()
         member = self._by_number[number] = make(number)
         self._by_key[member.key] = member
         self._index.add(member)
@@ -110,49 +92,28 @@ class Lineup(Generic[MemberT, SeekerT]):
 
     def drop(self, member: MemberT) -> None:
         """Forget a member in which nothing waits."""
-        del self._by_key[member.key]
+        del self._by_key[member.key], self._by_number[member.number]
         self._index.remove(member)
-        self._by_number[member.number] = None
         self._free_numbers.append(member.number)
 
     def note(self, member: MemberT) -> None:
         """A member may have another first now."""
-        number, now = member.number, member.first
-        before = self._firsts[number]
-        if before == now:
-            return
-        self._firsts[number] = now
-        if before == NOTHING:
-            self._order.add(now, number)
-        elif now == NOTHING:
-            self._order.remove(before)
-        else:
-            self._order.replace(before, now, number)
+        self._standings.put(member.number, member.first)
 
     def next_for(self, seeker: SeekerT) -> MemberT | None:
         """The member with the lowest first within reach; None if nothing waits there."""
-        reach = seeker.reach
-        if reach is None or seeker.version != self._index.version:
-            reach = self._reach(seeker)
-        order = iter(self._order)
-        number = next(filter(reach.has, islice(order, PROBES)), None)
-        if number is not None:
-            return self._by_number[number]
-        if reach.few is None:
-            number = next(filter(reach.has, order), None)
-            return None if number is None else self._by_number[number]
-        first = min(map(self._firsts.__getitem__, reach.few), default=NOTHING)
-        return None if first == NOTHING else self._by_number[first & NUMBER_MASK]
+        if seeker.version != self._index.version:
+            self._look_round(seeker)
+        number = self._standings.first_of(seeker.reach)
+        return None if number is None else self._by_number[number]
 
     def in_order_for(self, seeker: SeekerT) -> Iterator[MemberT]:
         """The members within reach in which something waits, by their firsts."""
-        return map(self.at, filter(self._reach(seeker).has, self._order))
+        if seeker.version != self._index.version:
+            self._look_round(seeker)
+        return map(self._by_number.__getitem__, self._standings.in_order(seeker.reach))
 
-    def _reach(self, seeker: SeekerT) -> Reach:
-        reach = seeker.reach
-        if reach is None or seeker.version != self._index.version:
-            mask, size = self._index.matching(seeker), len(self._by_number)
-            if reach is None or reach.mask != mask or reach.size < size:
-                reach = seeker.reach = self._reaches.of(mask, size)
-            seeker.version = self._index.version
-        return reach
+    def _look_round(self, seeker: SeekerT) -> None:
+        """Work out what is within reach."""
+        seeker.reach = self._index.matching(seeker)
+        seeker.version = self._index.version

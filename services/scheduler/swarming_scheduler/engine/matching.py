@@ -10,15 +10,16 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
-from swarming_common.model.dimensions import Requirements
+from swarming_common.model.dimensions import Requirements, matches
 from swarming_common.model.task_id import TaskId
 from swarming_scheduler.engine.barred import Barred
-from swarming_scheduler.engine.bots import BotClass, Vocabulary, WaitingBot, class_key
+from swarming_scheduler.engine.bots import BotClass, KnownBot, Vocabulary, WaitingBot, class_key
 from swarming_scheduler.engine.index import Asked, Had
-from swarming_scheduler.engine.lineup import NOTHING, Lineup
-from swarming_scheduler.engine.pinned import PINNED_FROM, Pinned, asked_ids, can_serve
+from swarming_scheduler.engine.lineup import Lineup
+from swarming_scheduler.engine.pinned import PINNED_FROM, Pinned, asked_ids
 from swarming_scheduler.engine.place import Place
 from swarming_scheduler.engine.queues import TaskQueue, Ticket, entry_of, queue_number, task_of
+from swarming_scheduler.engine.standings import NOTHING
 
 LOOK_AFTER = 10_000
 """Each time so many queues were added, those without a task, to which none came since the last time, are dropped."""
@@ -44,10 +45,10 @@ class Engine:
         self._entries: dict[TaskId, int] = {}
         self._barred = Barred()
         self._queues: Lineup[TaskQueue, BotClass] = Lineup(Asked())
-        self._pinned = Pinned(self._entries)
+        self._pinned = Pinned()
         self._classes: Lineup[BotClass, TaskQueue] = Lineup(Had())
-        self._class_of: dict[str, BotClass] = {}
-        """Of the bots that wait, and of those that came lately."""
+        self._known: dict[str, KnownBot] = {}
+        """The bots that wait, and those that came lately."""
         self._vocabulary = Vocabulary()
         self._waiting = 0
         self._turns = 0
@@ -94,15 +95,15 @@ class Engine:
     def offer(self, bot: WaitingBot) -> Match | None:
         """Add a bot that waits; it gets a task at once if it can run one."""
         bot_id = bot.bot_id
-        bots = self._class_of.get(bot_id)
-        if bots is not None and bots.first != NOTHING:
+        known = self._known.get(bot_id)
+        if known is not None and known.bots.first != NOTHING:
             self.withdraw(bot_id)
-        if bots is None or not bots.is_of(bot.dimensions):
-            bots = self._class_for(bot)
+        if known is None or known.dimensions != bot.dimensions:
+            known = self._learn(bot)
         if bot_id in self._pinned.by_id or bot_id in self._barred.by_bot:
-            queue, entry = self._first_for(bot_id, bots)
+            queue, entry = self._first_for(bot_id, known)
         else:
-            queue = self._queues.next_for(bots)
+            queue = self._queues.next_for(known.bots)
             entry = NOTHING if queue is None else queue.first
         if queue is not None:
             task_id = task_of(entry)
@@ -110,17 +111,17 @@ class Engine:
             return Match(task_id, bot_id)
         self._turns += 1
         self._waiting += 1
-        bots.wait(bot_id, self._turns)
-        self._classes.note(bots)
+        known.bots.wait(bot_id, self._turns)
+        self._classes.note(known.bots)
         return None
 
     def withdraw(self, bot_id: str) -> None:
         """Forget a bot that waits, if it does."""
-        bots = self._class_of.get(bot_id)
-        if bots is not None and bot_id in bots.waiting:
+        known = self._known.get(bot_id)
+        if known is not None and bot_id in known.bots.waiting:
             self._waiting -= 1
-            bots.leave(bot_id)
-            self._classes.note(bots)
+            known.bots.leave(bot_id)
+            self._classes.note(known.bots)
 
     def remove(self, task_id: TaskId) -> None:
         """Forget a pending task, if it is one: it ended, or its slice did."""
@@ -140,13 +141,13 @@ class Engine:
         if self._barred.by_task:
             self._barred.remove(task_id)
 
-    def _first_for(self, bot_id: str, bots: BotClass) -> tuple[TaskQueue | None, int]:
+    def _first_for(self, bot_id: str, known: KnownBot) -> tuple[TaskQueue | None, int]:
         """The first task in order, where some ask for this bot and some are barred to it: its queue and entry, or None
         and NOTHING."""
         barred: Set[TaskId] = self._barred.by_bot.get(bot_id, set())
         found: TaskQueue | None = None
         first = NOTHING
-        for queue in chain(self._pinned.queues_of(bot_id, bots), self._queues.in_order_for(bots)):
+        for queue in chain(self._pinned.queues_of(bot_id, known.dimensions), self._queues.in_order_for(known.bots)):
             if queue.number < PINNED_FROM and queue.first > first:
                 break
             entry = queue.first_but(barred)
@@ -173,31 +174,30 @@ class Engine:
     def _named_bot_for(self, queue: TaskQueue, excluded_bots: frozenset[str]) -> str | None:
         found: list[tuple[int, str]] = []
         for bot_id in asked_ids(queue.asked):
-            bots = self._class_of.get(bot_id)
-            if bots is None or bot_id not in bots.waiting or bot_id in excluded_bots:
+            known = self._known.get(bot_id)
+            if known is None or bot_id not in known.bots.waiting or bot_id in excluded_bots:
                 continue
-            if can_serve(bot_id, bots, queue.asked):
-                found.append((bots.waiting[bot_id], bot_id))
+            if matches(queue.asked, known.dimensions):
+                found.append((known.bots.waiting[bot_id], bot_id))
         return min(found)[1] if found else None
 
-    def _class_for(self, bot: WaitingBot) -> BotClass:
-        """The class of a bot that does not wait and was in another, or in none."""
-        known = self._class_of.get(bot.bot_id)
-        dimensions = self._vocabulary.without_id(bot.dimensions)
-        key, names = class_key(dimensions), self._vocabulary.shared(tuple(dimensions))
-        bots = self._classes.get(key) or self._classes.add(partial(BotClass, key, dimensions, names))
-        bots.known += 1
-        if known is not None:
+    def _learn(self, bot: WaitingBot) -> KnownBot:
+        """Remember a bot that does not wait: one that was not known, or is another now."""
+        if bot.bot_id in self._known:
             self._forget(bot.bot_id)
-        elif len(self._class_of) >= 2 * self._waiting + REMEMBERED_BOTS:
-            for bot_id in [one for one, its_class in self._class_of.items() if one not in its_class.waiting]:
+        elif len(self._known) >= 2 * self._waiting + REMEMBERED_BOTS:
+            for bot_id in [one for one, known in self._known.items() if one not in known.bots.waiting]:
                 self._forget(bot_id)
-        self._class_of[bot.bot_id] = bots
-        return bots
+        dimensions = self._vocabulary.shared(bot.dimensions)
+        key = class_key(dimensions)
+        bots = self._classes.get(key) or self._classes.add(partial(BotClass, key, dimensions))
+        bots.known += 1
+        known = self._known[bot.bot_id] = KnownBot(dimensions, bots)
+        return known
 
     def _forget(self, bot_id: str) -> None:
-        """Forget the class of a bot that does not wait; the class too, if it was the last one known."""
-        bots = self._class_of.pop(bot_id)
+        """Forget a bot that does not wait; its class too, if nobody else of it is known."""
+        bots = self._known.pop(bot_id).bots
         bots.known -= 1
         if bots.known == 0:
             self._classes.drop(bots)
@@ -209,7 +209,7 @@ class Engine:
         if self._added >= LOOK_AFTER:
             self._added = 0
             self._drop_unused()
-        return self._queues.add(lambda number: TaskQueue(asked, number, self._entries))
+        return self._queues.add(partial(TaskQueue, asked))
 
     def _drop_unused(self) -> None:
         for queue in list(self._queues):

@@ -3,10 +3,9 @@ empty."""
 
 from collections.abc import Iterator
 
-from swarming_common.model.dimensions import Requirements, alternatives, matches
-from swarming_scheduler.engine.bots import BotClass
+from swarming_common.model.dimensions import BotDimensions, Requirements, alternatives, matches
 from swarming_scheduler.engine.lineup import NUMBER_BITS
-from swarming_scheduler.engine.queues import Entries, TaskQueue
+from swarming_scheduler.engine.queues import TaskQueue
 
 PINNED_FROM = 1 << (NUMBER_BITS - 1)
 """These queues have their numbers from here on."""
@@ -15,8 +14,7 @@ PINNED_FROM = 1 << (NUMBER_BITS - 1)
 class Pinned:
     """The queues that ask for an id."""
 
-    def __init__(self, entries: Entries) -> None:
-        self._entries = entries
+    def __init__(self) -> None:
         self._by_asked: dict[Requirements, TaskQueue] = {}
         self._by_number: dict[int, TaskQueue] = {}
         self.by_id: dict[str, list[TaskQueue]] = {}
@@ -28,7 +26,7 @@ class Pinned:
         queue = self._by_asked.get(asked)
         if queue is None:
             number = self._free_numbers.pop() if self._free_numbers else PINNED_FROM + len(self._by_number)
-            queue = self._by_asked[asked] = self._by_number[number] = TaskQueue(asked, number, self._entries)
+            queue = self._by_asked[asked] = self._by_number[number] = TaskQueue(asked, number)
             for bot_id in asked_ids(asked):
                 self.by_id.setdefault(bot_id, []).append(queue)
         return queue
@@ -37,9 +35,9 @@ class Pinned:
         """The queue with this number."""
         return self._by_number[number]
 
-    def queues_of(self, bot_id: str, bots: BotClass) -> Iterator[TaskQueue]:
-        """The queues that this bot of a class can serve."""
-        return (queue for queue in self.by_id.get(bot_id, ()) if can_serve(bot_id, bots, queue.asked))
+    def queues_of(self, bot_id: str, dimensions: BotDimensions) -> Iterator[TaskQueue]:
+        """The queues that this bot can serve."""
+        return (queue for queue in self.by_id.get(bot_id, ()) if matches(queue.asked, dimensions))
 
     def drop(self, queue: TaskQueue) -> None:
         """Forget a queue without tasks."""
@@ -55,8 +53,3 @@ class Pinned:
 def asked_ids(asked: Requirements) -> tuple[str, ...]:
     """The ids of which one is asked for; none when any bot may do."""
     return next((tuple(dict.fromkeys(alternatives(value))) for key, value in asked if key == "id"), ())
-
-
-def can_serve(bot_id: str, bots: BotClass, asked: Requirements) -> bool:
-    """Whether this bot of a class has what is asked for."""
-    return matches(asked, {**bots.dimensions, "id": (bot_id,)})
