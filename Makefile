@@ -10,8 +10,11 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
                 --no-emit-index-url --no-emit-find-links \
                 $(foreach package,$(PACKAGES),--no-emit-package swarming-$(notdir $(package)))
 
+# Whatever the environment says, Python keeps what it compiled: the tests start many processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check types unit format lint imports versions test bench bench-engine bench-latency bench-failover fmt lock clean
+.PHONY: help setup demo serve check types unit format lint imports versions test bench bench-engine bench-latency bench-failover bench-gateway fmt lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do \
@@ -51,7 +54,7 @@ test: $(SETUP) ## run all tests, those on real PostgreSQL, RabbitMQ and Redis to
 	$(BIN)/python -m tests.servers
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests
 
-bench: bench-engine bench-latency bench-failover ## run all benchmarks
+bench: bench-engine bench-latency bench-failover bench-gateway ## run all benchmarks
 
 bench-engine: $(SETUP) ## measure the matching engine's speed and memory with up to a million pending tasks
 	$(BIN)/python -m tests.benchmarks.engine
@@ -61,6 +64,9 @@ bench-latency: $(SETUP) ## measure submit to process start over 200 tasks, embed
 
 bench-failover: $(SETUP) ## measure how soon a shard with 100,000 pending tasks is served again
 	$(BIN)/python -m tests.benchmarks.failover
+
+bench-gateway: $(SETUP) ## measure one bot gateway with 5,000 idle bots: processor time, memory, latency
+	$(BIN)/python -m tests.benchmarks.gateway
 
 fmt: $(SETUP) ## format the code and mend what the linter can mend
 	$(BIN)/ruff format

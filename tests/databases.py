@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, disk_usage
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -11,6 +12,9 @@ from swarming_common.database.port import Database
 from swarming_common.database.postgres import open_postgres
 from swarming_common.database.sqlite import FILE_NAME, open_sqlite, sqlite_url
 from tests.servers.collection import Servers
+
+IN_MEMORY = Path("/dev/shm")
+MEMORY_TO_SPARE_BYTES = 512 * 2**20  # a container may have less there
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +26,14 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sqlite_folder(migrated_file: Path, tmp_path: Path) -> Path:
-    """A data folder with a migrated, empty database, for open_sqlite."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    copyfile(migrated_file, folder / FILE_NAME)
-    return folder
+def sqlite_folder(migrated_file: Path, tmp_path: Path) -> Iterator[Path]:
+    """A data folder with a migrated, empty database, for open_sqlite. It is in memory where the system has a place for
+    that: nobody's work is in it, and on a busy disk a test would wait longer for its commits than it takes."""
+    is_there = IN_MEMORY.is_dir() and disk_usage(IN_MEMORY).free > MEMORY_TO_SPARE_BYTES
+    with TemporaryDirectory(prefix="swarming-test-", dir=IN_MEMORY if is_there else tmp_path) as name:
+        folder = Path(name)
+        copyfile(migrated_file, folder / FILE_NAME)
+        yield folder
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 CONNECTIONS = 64
 
 
-async def submit(ports: Sequence[int], body: dict[str, Any], count: int) -> None:
+async def submit(ports: Sequence[int], body: dict[str, Any], count: int, connections: int = CONNECTIONS) -> None:
     """Have the frontends at these ports accept so many tasks. Raises RuntimeError when one is refused."""
     message = _message(body)
     numbers = iter(range(count))
-    await asyncio.gather(*(_submit(ports[one % len(ports)], message, numbers) for one in range(CONNECTIONS)))
+    await asyncio.gather(*(_submit(ports[one % len(ports)], message, numbers) for one in range(connections)))
 
 
 def _message(body: dict[str, Any]) -> bytes:

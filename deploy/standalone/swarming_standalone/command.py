@@ -11,6 +11,7 @@ from pathlib import Path
 from swarming_common.bus.parked import ParkingUnusable
 from swarming_common.database.migrate import migrate
 from swarming_common.database.sqlite import FolderInUse, sqlite_url
+from swarming_common.file_limit import raise_file_limit
 from swarming_common.settings import InvalidSetting
 from swarming_common.telemetry.logs import configure_logs
 from swarming_standalone.bots import LocalBots
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"swarming standalone: port {args.port} is taken; choose another with --port\n")
         return 1
     configure_logs("standalone", settings.log_level, settings.log_format)
+    raise_file_limit()
     migrate(sqlite_url(args.data))
     bots = LocalBots(args.bots, args.data / "bots")
 

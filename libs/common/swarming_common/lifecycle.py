@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 CLOCK_MEASURE_SECONDS = 60.0
 
+YOUNG_COLLECTIONS_IN_A_FULL_ONE = 1000
+"""Instead of 10. A full one looks at everything that requests and tasks left for now: a third of a second with 5,000
+polls held, in which nothing is answered; and next to nothing is ever found, since hardly any garbage is in cycles."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
@@ -90,6 +94,7 @@ async def serve(
     server = _Server(config, stopping, started, before_stop)
     gc.collect()
     gc.freeze()  # what a start-up leaves stays for good: looking through it again and again would show in latencies
+    gc.set_threshold(*gc.get_threshold()[:2], YOUNG_COLLECTIONS_IN_A_FULL_ONE)
     await server.serve()
 
 

@@ -10,6 +10,7 @@ from swarming_common.bus.rabbitmq import open_rabbitmq
 from swarming_common.cache.redis import open_redis
 from swarming_common.database.postgres import open_postgres
 from swarming_common.errors import DatabaseAway
+from swarming_common.file_limit import raise_file_limit
 from swarming_common.lifecycle import BuildService, Ports, opened, serve
 from swarming_common.settings import CommonSettings, InvalidSetting, require
 from swarming_common.telemetry.logs import configure_logs
@@ -23,6 +24,7 @@ FIRST_CONTACT_SECONDS = 60.0
 def main(service: str, settings: CommonSettings, port: int, build: BuildService) -> None:
     """Run the service until SIGTERM; exits with 2 when a setting is missing or wrong."""
     configure_logs(service, settings.log_level, settings.log_format)
+    raise_file_limit()
     try:
         uvloop.run(_run(service, settings, port, build))
     except InvalidSetting as error:

@@ -4,21 +4,12 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
-from fastapi import FastAPI
-from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from swarming_botgateway.api.bot_code import bot_code_routes
-from swarming_botgateway.api.errors import HANDLERS
-from swarming_botgateway.api.event import event_routes
-from swarming_botgateway.api.handshake import handshake_routes
-from swarming_botgateway.api.old_error import old_error_routes
-from swarming_botgateway.api.poll import poll_routes
-from swarming_botgateway.api.server_ping import server_ping_routes
-from swarming_botgateway.api.task_error import task_error_routes
-from swarming_botgateway.api.task_update import task_update_routes
+from swarming_botgateway.app import BOT_ROUTES, app
 from swarming_botgateway.bot_code.build import installed_package
 from swarming_botgateway.bot_code.rollout import RollOut
 from swarming_botgateway.bot_code.served import BotCode
@@ -29,27 +20,32 @@ from swarming_botgateway.presence import Presence
 from swarming_botgateway.roll_call import RollCall
 from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
-from swarming_botgateway.store.bots import shard_count
+from swarming_botgateway.store.bots import KnownBot, shard_count
+from swarming_botgateway.store.hot_bots import hot_known_bots
 from swarming_botgateway.store.updates import RunUpdate, Verdict, hot_updates
-from swarming_botgateway.usecases.connect import Connect
+from swarming_botgateway.usecases.connect import Connect, Connected, Handshake, write_handshakes
 from swarming_botgateway.usecases.join import Join
 from swarming_botgateway.usecases.judge_failures import JudgeFailures
 from swarming_botgateway.usecases.keep_standing import KeepStanding
 from swarming_botgateway.usecases.obey_commands import ObeyCommands
 from swarming_botgateway.usecases.poll import Poll
 from swarming_botgateway.usecases.record_event import RecordEvent
+from swarming_botgateway.usecases.registry import Usecases
 from swarming_botgateway.usecases.report import ReportRun
 from swarming_common.background import Background
 from swarming_common.database.group_commit import GroupCommit, HotGroupCommit
+from swarming_common.database.group_read import GroupRead
 from swarming_common.database.pulse import PULSE_SECONDS, DatabasePulse
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotCommandsGiven, BotFilesChanged, BotSettingChanged
 from swarming_common.http.hot_routes import below
-from swarming_common.http.operations import operations
 from swarming_common.lifecycle import BuildService, Ports
 
 MAX_UPDATES_IN_A_COMMIT = 100
 """Each may carry a chunk of output, so this bounds the size of a statement."""
+
+MAX_HANDSHAKES_IN_A_COMMIT = 20
+"""Each is several statements, and the first of them waits for the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +59,8 @@ class _Parts:
     heard: Heard
     updates: GroupCommit[RunUpdate, Verdict]
     events: GroupCommit[BotEvent, None]
+    handshakes: GroupCommit[tuple[Handshake, datetime], Connected]
+    known_bots: GroupRead[str, KnownBot | None]
     standing: KeepStanding
     commands: ObeyCommands
     pulse: DatabasePulse
@@ -85,8 +83,10 @@ def build(settings: BotGatewaySettings) -> BuildService:
             background.every(PULSE_SECONDS, parts.pulse.feel, "feel_database")
             background.start(RollOut(parts.code, parts.offers).run(), "roll_out_bot_code")
             background.every(settings.bot_code_seconds, parts.code.refresh, "refresh_bot_code")
-            yield _app(parts)
+            yield _serving(parts)
             parts.offers.close_all(Closed.STOPPING)
+        await parts.handshakes.close()
+        await parts.known_bots.close()
         await parts.updates.close()
         await parts.events.close()
         await parts.heard.tell()
@@ -113,6 +113,10 @@ async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
             max_items=MAX_UPDATES_IN_A_COMMIT,
         ),
         events=GroupCommit(ports.database, write_bot_events, name="bot_events"),
+        handshakes=GroupCommit(
+            ports.database, write_handshakes, name="handshakes", max_items=MAX_HANDSHAKES_IN_A_COMMIT
+        ),
+        known_bots=GroupRead(ports.database, hot_known_bots, name="known_bots"),
         standing=KeepStanding(ports.database),
         commands=ObeyCommands(database=ports.database, bus=ports.bus, offers=offers),
         pulse=DatabasePulse(ports.database),
@@ -124,6 +128,7 @@ async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
 def _poll(parts: _Parts) -> Poll:
     return Poll(
         database=parts.ports.database,
+        known_bots=parts.known_bots,
         bus=parts.ports.bus,
         offers=parts.offers,
         presence=parts.presence,
@@ -154,46 +159,32 @@ def _report(parts: _Parts) -> ReportRun:
     )
 
 
-def _routes(parts: _Parts) -> list[Route]:
-    settings, clock, report = parts.settings, parts.ports.clock, _report(parts)
-    connect = Connect(parts.ports.database, parts.ports.bus, parts.offers)
-    record = RecordEvent(parts.ports.database, parts.events, parts.offers, parts.presence)
-    join = Join(
-        database=parts.ports.database,
-        code_now=parts.code,
-        public_url=settings.public_url,
-        token_required=settings.enrolment_token_required,
-    )
-    update_bytes, poll_bytes = settings.max_update_body_bytes, settings.max_poll_body_bytes
-    return [
-        *poll_routes(_poll(parts), clock, poll_bytes),
-        *task_update_routes(report, clock, update_bytes, settings.max_output_chunk_bytes),
-        *task_error_routes(report, clock, update_bytes),
-        *handshake_routes(connect, parts.code, clock, poll_bytes),
-        *event_routes(record, clock, poll_bytes),
-        *old_error_routes(record, clock, poll_bytes),
-        *server_ping_routes(),
-        *bot_code_routes(join, clock),
-    ]
-
-
-def _app(parts: _Parts) -> ASGIApp:
+def _usecases(parts: _Parts) -> Usecases:
     ports = parts.ports
-    routes = _routes(parts)
-    app = FastAPI(
-        title="Swarming bot gateway",
-        routes=list[BaseRoute](routes),
-        exception_handlers=HANDLERS,
-        redirect_slashes=False,
-        openapi_url=None,
+    return Usecases(
+        clock=ports.clock,
+        code=parts.code,
+        connect=Connect(parts.handshakes, ports.bus, parts.offers),
+        join=Join(
+            database=ports.database,
+            code_now=parts.code,
+            public_url=parts.settings.public_url,
+            token_required=parts.settings.enrolment_token_required,
+        ),
+        poll=_poll(parts),
+        record_event=RecordEvent(ports.database, parts.events, parts.offers, parts.presence),
+        report=_report(parts),
     )
+
+
+def _serving(parts: _Parts) -> ASGIApp:
+    ports = parts.ports
     checks = {
         "bus": lambda: ports.bus.connected,
         "database": lambda: parts.pulse.is_there,
         "not_stopping": lambda: not ports.stopping.is_set(),
     }
-    app.include_router(operations(checks))
-    return below(app, routes)
+    return below(app, BOT_ROUTES, {"usecases": _usecases(parts), "settings": parts.settings, "checks": checks})
 
 
 @asynccontextmanager

@@ -52,6 +52,8 @@ class HeldPoll:
     opened: float
     """Monotonic seconds."""
     ending: "asyncio.Future[RunAssigned | Closed]"
+    is_withdrawn: bool = False
+    """Its shards were told that it ends; a run that was under way is still taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,13 @@ class Offers:
         if ended is not None and ended.run != _run_id(assigned):
             self._decline(assigned)
 
+    def withdraw(self, held: HeldPoll) -> None:
+        """Take the offer back, a moment before the poll is closed. Shards give a task to the bot whose offer is the
+        oldest, so to the one whose poll ends next: without this moment most runs would come just too late."""
+        if self._held.get(held.offer.offer_id) is held and not held.is_withdrawn:
+            self._tell_withdrawn(held, but=None)
+            self._remember(held.offer.offer_id, Ended(self.monotonic(), held.shards, None))
+
     def close(self, held: HeldPoll, reason: Closed) -> None:
         """End a poll without a run; does nothing if it has ended already."""
         self._end(held, reason)
@@ -170,18 +179,25 @@ class Offers:
         if self._by_bot.get(held.offer.bot_id) is held:
             del self._by_bot[held.offer.bot_id]
         run = _run_id(ending) if isinstance(ending, RunAssigned) else None
-        for shard in held.shards:
-            del self._by_shard[shard][offer_id]
-            if not (isinstance(ending, RunAssigned) and ending.shard == shard):
-                withdrawn = OfferWithdrawn(offer_id=offer_id, bot_id=held.offer.bot_id)
-                self.send(addresses.shard(shard), withdrawn)
+        if not held.is_withdrawn:
+            self._tell_withdrawn(held, but=ending.shard if isinstance(ending, RunAssigned) else None)
         self._remember(offer_id, Ended(self.monotonic(), held.shards, run))
         if not held.ending.done():
             held.ending.set_result(ending)
         POLLS_HELD.dec()
 
+    def _tell_withdrawn(self, held: HeldPoll, but: int | None) -> None:
+        """To all its shards but the one that gave the run."""
+        held.is_withdrawn = True
+        for shard in held.shards:
+            del self._by_shard[shard][held.offer.offer_id]
+            if shard != but:
+                withdrawn = OfferWithdrawn(offer_id=held.offer.offer_id, bot_id=held.offer.bot_id)
+                self.send(addresses.shard(shard), withdrawn)
+
     def _remember(self, offer_id: str, ended: Ended) -> None:
         self._ended[offer_id] = ended
+        self._ended.move_to_end(offer_id)
         while self._ended:
             oldest = next(iter(self._ended))
             is_old = self._ended[oldest].at < ended.at - REMEMBER_SECONDS

@@ -1,16 +1,20 @@
 """When bots were last heard of: gathered, and written together every few seconds."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from swarming_botgateway.storable import storable
-from swarming_botgateway.store.bots import SeenBot, write_seen_bots
+from swarming_botgateway.store.bots import SeenBot
+from swarming_botgateway.store.hot_bots import hot_seen_bots
 from swarming_common.database.port import Database
 from swarming_common.errors import DatabaseAway
 
 IDLE_BOTS_REMEMBERED = 20_000
+
+BOTS_IN_A_WRITE = 100
+"""So that updates of runs, which take turns with these writes, never wait for long."""
 
 
 class Presence:
@@ -27,6 +31,8 @@ class Presence:
         """This bot spoke; `state` is what it said of itself, if it did."""
         if state is None and (before := self._seen.get(bot_id)) is not None:
             state = before.state
+        if state is not None and self._was_written_lately(bot_id, now):
+            state = None
         self._seen[bot_id] = SeenBot(bot_id=bot_id, last_seen=now, state=state)
 
     def idle_since(self, bot_id: str, now: datetime) -> datetime:
@@ -46,25 +52,30 @@ class Presence:
         seen, self._seen = self._seen, {}
         if not seen:
             return
-        rows = [self._without_recent_state(one) for one in seen.values()]
-        try:
-            await self._database.write(lambda connection: write_seen_bots(connection, rows), durable=False)
-        except DatabaseAway:
-            self._seen = seen | self._seen
-            raise
-        for one in rows:
+        rows = [_storable(one) for one in seen.values()]
+        for first in range(0, len(rows), BOTS_IN_A_WRITE):
+            part = rows[first : first + BOTS_IN_A_WRITE]
+            try:
+                await self._database.write_hot(hot_seen_bots(part), durable=False)
+            except DatabaseAway:
+                self._seen = {one.bot_id: seen[one.bot_id] for one in rows[first:]} | self._seen
+                raise
+            self._note_states(part)
+
+    def _note_states(self, written: Sequence[SeenBot]) -> None:
+        for one in written:
             if one.state is not None:
                 self._state_written[one.bot_id] = one.last_seen
                 self._state_written.move_to_end(one.bot_id)
 
-    def _without_recent_state(self, one: SeenBot) -> SeenBot:
-        state = None if one.state is None or self._was_written_lately(one) else storable(one.state)
-        return SeenBot(bot_id=one.bot_id, last_seen=one.last_seen, state=state)
-
-    def _was_written_lately(self, one: SeenBot) -> bool:
+    def _was_written_lately(self, bot_id: str, now: datetime) -> bool:
         while self._state_written:
-            bot_id, written = next(iter(self._state_written.items()))
-            if (one.last_seen - written).total_seconds() < self._state_seconds:
+            oldest, written = next(iter(self._state_written.items()))
+            if (now - written).total_seconds() < self._state_seconds:
                 break
-            del self._state_written[bot_id]
-        return one.bot_id in self._state_written
+            del self._state_written[oldest]
+        return bot_id in self._state_written
+
+
+def _storable(one: SeenBot) -> SeenBot:
+    return SeenBot(bot_id=one.bot_id, last_seen=one.last_seen, state=None if one.state is None else storable(one.state))

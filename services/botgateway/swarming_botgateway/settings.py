@@ -4,6 +4,7 @@ from pydantic import Field
 
 from swarming_botgateway.bot_code.rule import BotUpdates
 from swarming_botgateway.restart import RestartRules
+from swarming_common.model.output import LARGEST_CHUNK_BYTES
 from swarming_common.settings import CommonSettings
 
 DEFAULT_PORT = 8083
@@ -11,11 +12,11 @@ DEFAULT_PORT = 8083
 HOLD_SECONDS = 45.0
 """A bot reads for at most 60 s; this leaves room for a slow network and a busy proxy."""
 
+LONGEST_HOLD_SECONDS = 55.0
+"""With more, upstream's bot gives its polls up before they are answered."""
+
 MAX_POLL_BODY_BYTES = 512 * 1024
 """Polls are 3 to 10 kB; a machine with very many disks or caches stays below this by far."""
-
-MAX_OUTPUT_CHUNK_BYTES = 1_000_000
-"""Four times what a bot sends in one update."""
 
 
 class BotGatewaySettings(CommonSettings):
@@ -23,10 +24,13 @@ class BotGatewaySettings(CommonSettings):
 
     botgateway_port: int = DEFAULT_PORT
 
-    hold_seconds: float = Field(default=HOLD_SECONDS, ge=0)
+    hold_seconds: float = Field(default=HOLD_SECONDS, ge=0, le=LONGEST_HOLD_SECONDS)
     """How long a poll is held open before it is answered `sleep`; tests lower it."""
 
-    unfinished_hold_seconds: float = Field(default=5.0, ge=0)
+    parting_seconds: float = Field(default=0.1, ge=0, le=1)
+    """How long a poll stays open after its offer was taken back: a run that was given just then still reaches it."""
+
+    unfinished_hold_seconds: float = Field(default=5.0, ge=0, le=LONGEST_HOLD_SECONDS)
     """The same for a bot that still has a run: it is offered to that run's shard only, so look again soon whether the
     run is over."""
 
@@ -36,7 +40,7 @@ class BotGatewaySettings(CommonSettings):
     max_poll_body_bytes: int = Field(default=MAX_POLL_BODY_BYTES, gt=0)
     """The largest body of a handshake, a poll or an event."""
 
-    max_output_chunk_bytes: int = Field(default=MAX_OUTPUT_CHUNK_BYTES, gt=0)
+    max_output_chunk_bytes: int = Field(default=LARGEST_CHUNK_BYTES, gt=0, le=LARGEST_CHUNK_BYTES)
     """The most output that one update may carry, before base64."""
 
     seen_seconds: float = Field(default=3.0, gt=0)
@@ -68,6 +72,9 @@ class BotGatewaySettings(CommonSettings):
 
     bot_code_seconds: float = Field(default=5.0, gt=0)
     """How often the uploads are read for what no hint told."""
+
+    bots_have_cipd: bool = False
+    """Whether upstream's bots reach a CIPD service. If not, they are sent a hook with which they need none."""
 
     enrolment_token_required: bool = False
     """Whether `/bootstrap` and `/bot_code` want a token; one that is given is checked in any case."""

@@ -1,19 +1,30 @@
 """Makes what a bot sent storable: JSON may hold what a database column cannot."""
 
 import math
+import re
 from typing import Any
 
+import pydantic_core
+
 LARGEST_INTEGER = 2**63 - 1
+
+_SUSPICIOUS = re.compile(rb"\\u0000|NaN|Infinity|[0-9]{19}")
+"""What JSON looks like that may hold something unstorable."""
 
 
 def storable(value: Any) -> Any:
     """The same, with NULs in texts replaced, and numbers that no column holds as None."""
+    # Hardly ever is there any; a look at the text is much cheaper than a walk through all that a bot says of its state.
+    return _mended(value) if _SUSPICIOUS.search(pydantic_core.to_json(value)) else value
+
+
+def _mended(value: Any) -> Any:
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, dict):
-        return {storable_text(key): storable(one) for key, one in value.items()}
+        return {storable_text(key): _mended(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [storable(one) for one in value]
+        return [_mended(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
@@ -37,6 +48,6 @@ def unstorable_path(value: Any, path: str = "") -> str | None:
         for index, one in enumerate(value):
             if (found := unstorable_path(one, f"{path}[{index}]")) is not None:
                 return found
-    elif value is not None and not isinstance(value, bool) and storable(value) != value:
+    elif value is not None and not isinstance(value, bool) and _mended(value) != value:
         return path
     return None

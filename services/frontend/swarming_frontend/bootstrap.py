@@ -4,19 +4,16 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from swarming_common.http.hot_routes import below
-from swarming_common.http.operations import operations
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_common.pools.file import open_pools
 from swarming_common.pools.port import Pools, PoolSettings
 from swarming_frontend.admission import Admission
-from swarming_frontend.api.errors import answer_errors_of
-from swarming_frontend.api.routes import add_client_api, hot_routes
+from swarming_frontend.api.routes import HOT_ROUTES
+from swarming_frontend.app import app
 from swarming_frontend.commands import Commands
-from swarming_frontend.pages.routes import add_pages, answer_error
 from swarming_frontend.replies import Replies
 from swarming_frontend.settings import FrontendSettings
 from swarming_frontend.store.shards import count_shards
@@ -46,8 +43,11 @@ def build(settings: FrontendSettings) -> BuildService:
 
     @asynccontextmanager
     async def service(ports: Ports) -> AsyncIterator[ASGIApp]:
-        async with open_pools(settings.pools_file, PoolSettings()) as pools, _serving(settings, ports, pools) as app:
-            yield app
+        async with (
+            open_pools(settings.pools_file, PoolSettings()) as pools,
+            _serving(settings, ports, pools) as frontend,
+        ):
+            yield frontend
 
     return service
 
@@ -96,22 +96,11 @@ async def _serving(settings: FrontendSettings, ports: Ports, pools: Pools) -> As
     await replies.open(ports.bus)
     await admission.open(ports.bus)
     try:
-        yield make_app(use, settings, ports)
+        # Without the bus it still serves: what it writes is found in the tables.
+        checks = {"serving": lambda: not ports.stopping.is_set()}
+        yield below(app, HOT_ROUTES, {"usecases": use, "settings": settings, "checks": checks})
     finally:
         await use.submit.close()
         await commands.close()
         await replies.close()
         await admission.close()
-
-
-def make_app(use: Usecases, settings: FrontendSettings, ports: Ports) -> ASGIApp:
-    """All routes of the frontend."""
-    app = FastAPI(title="Swarming", description="Hands tasks to machines.", docs_url=None, redoc_url=None)
-    hot = hot_routes(use, settings)
-    app.router.routes.extend(hot)  # so that another method on their paths is told which ones there are
-    add_client_api(app, use, settings)
-    add_pages(app, use)
-    # A frontend without the bus still serves: what it writes is found in the tables.
-    app.include_router(operations({"serving": lambda: not ports.stopping.is_set()}))
-    answer_errors_of(app, answer_error)
-    return below(app, hot)

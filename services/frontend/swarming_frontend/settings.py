@@ -1,5 +1,7 @@
 """Settings of the frontend."""
 
+from functools import cached_property
+
 from pydantic import Field
 
 from swarming_common.model.request_limits import Limits
@@ -28,7 +30,7 @@ class FrontendSettings(CommonSettings):
     guarded_priority: int = Field(default=REFERENCE_GUARDED_PRIORITY, ge=0, le=255)
     """Priorities below it are raised to it for callers without special rights; 0 guards none."""
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """The floors of requests."""
         return Limits(min_timeout_secs=self.min_timeout_secs, min_ping_tolerance_secs=self.min_ping_tolerance_secs)

@@ -10,12 +10,16 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from swarming_common.background import Background
-from swarming_common.http.operations import operations
+from swarming_common.http.operations import Checks, operations
+from swarming_common.http.state import with_state
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_common.pools.file import open_pools
 from swarming_common.pools.port import PoolSettings
 from swarming_scheduler.ownership import Ownership
 from swarming_scheduler.settings import SchedulerSettings
+
+_app = FastAPI(title="Swarming scheduler", docs_url=None, redoc_url=None)
+_app.include_router(operations)
 
 
 def build(settings: SchedulerSettings) -> BuildService:
@@ -27,7 +31,7 @@ def build(settings: SchedulerSettings) -> BuildService:
         async with open_pools(settings.pools_file, built_in) as pools, Background() as background:
             ownership = Ownership(ports, settings, pools, _scheduler_id())
             running = background.start(ownership.run(), "ownership")
-            yield _app(ownership, ports)
+            yield with_state(_app, {"checks": _checks(ownership, ports)})
             ownership.stop()
             with suppress(TimeoutError):
                 await asyncio.wait_for(running, settings.stop_seconds)
@@ -35,15 +39,12 @@ def build(settings: SchedulerSettings) -> BuildService:
     return service
 
 
-def _app(ownership: Ownership, ports: Ports) -> ASGIApp:
-    app = FastAPI(title="Swarming scheduler", docs_url=None, redoc_url=None)
-    checks = {
+def _checks(ownership: Ownership, ports: Ports) -> Checks:
+    return {
         "database": lambda: ownership.is_serving,
         "bus": lambda: ports.bus.connected,
         "not_stopping": lambda: not ports.stopping.is_set(),
     }
-    app.include_router(operations(checks))
-    return app
 
 
 def _scheduler_id() -> str:

@@ -3,12 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from swarming_common.database.port import Database
 from swarming_common.errors import Unavailable
 from swarming_common.lifecycle import Ports
 from swarming_stats.store import minutes
@@ -33,19 +32,23 @@ class Minutes(BaseModel):
     now: datetime
 
 
-def routes(ports: Ports) -> APIRouter:
-    """The API of counts."""
-    router = APIRouter(prefix="/api/swarming/v1/stats", tags=["stats"])
-    database: Database = ports.database
+counts = APIRouter(prefix="/api/swarming/v1/stats", tags=["stats"])
+"""The API of counts. The instance's state has its `ports`."""
 
-    @router.get("/minutes")
-    async def last_minutes(duration: Annotated[int, Query(ge=1, le=MAX_MINUTES)] = 120) -> Minutes:
-        """The events of the last `duration` minutes."""
-        now = ports.clock.now()
-        rows = await database.read(lambda c: minutes(c, now - timedelta(minutes=duration), now))
-        return Minutes(items=[Minute(**row) for row in rows], now=now)
 
-    return router
+async def _ports(request: Request) -> Ports:
+    ports: Ports = request.state.ports
+    return ports
+
+
+@counts.get("/minutes")
+async def last_minutes(
+    ports: Annotated[Ports, Depends(_ports)], duration: Annotated[int, Query(ge=1, le=MAX_MINUTES)] = 120
+) -> Minutes:
+    """The events of the last `duration` minutes."""
+    now = ports.clock.now()
+    rows = await ports.database.read(lambda c: minutes(c, now - timedelta(minutes=duration), now))
+    return Minutes(items=[Minute(**row) for row in rows], now=now)
 
 
 def answer_errors(app: FastAPI) -> None:

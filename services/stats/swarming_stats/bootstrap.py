@@ -14,8 +14,9 @@ from swarming_common.database.tables import stats_cursor, stats_parked
 from swarming_common.events.consumer import EventConsumer
 from swarming_common.events.envelope import CloudEvent
 from swarming_common.http.operations import operations
+from swarming_common.http.state import with_state
 from swarming_common.lifecycle import BuildService, Ports
-from swarming_stats.api import answer_errors, routes
+from swarming_stats.api import answer_errors, counts
 from swarming_stats.counting import count
 from swarming_stats.settings import StatsSettings
 from swarming_stats.store import add_counts
@@ -27,6 +28,11 @@ PATTERNS = ("task.#",)
 CATCH_UP_SECONDS = 30.0
 """How often the table of events is compared with the cursors, in case the last message of a burst was lost."""
 
+_app = FastAPI(title="Swarming statistics", docs_url=None, redoc_url=None)
+_app.include_router(operations)
+_app.include_router(counts)
+answer_errors(_app)
+
 
 def build(settings: StatsSettings) -> BuildService:
     """A service that counts each event once, however often it hears of it."""
@@ -37,16 +43,12 @@ def build(settings: StatsSettings) -> BuildService:
         consumer = EventConsumer(
             ports.database, ports.bus, QUEUE, cursors=stats_cursor, parked=stats_parked, work=_work
         )
-        app = FastAPI(title="Swarming statistics", docs_url=None, redoc_url=None)
-        app.include_router(operations({"bus": lambda: ports.bus.connected}))
-        app.include_router(routes(ports))
-        answer_errors(app)
         async with Background() as background:
             subscription = await ports.bus.subscribe(QUEUE, PATTERNS, consumer.handle)
             ports.bus.on_reconnect(lambda: _start(background, consumer))
             await _work_on_what_was_missed(consumer)
             background.every(CATCH_UP_SECONDS, consumer.catch_up, "catch_up")
-            yield app
+            yield with_state(_app, {"ports": ports, "checks": {"bus": lambda: ports.bus.connected}})
             await subscription.close()
 
     return service

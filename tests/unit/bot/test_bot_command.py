@@ -1,120 +1,12 @@
-"""The command as a process: arguments, signals, and the zip it will be served as."""
+"""The arguments of the command."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import subprocess
-import sys
-import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-import swarming_bot
 from swarming_bot import command
-from tests.unit.bot.scripted_server import PATIENCE_SECONDS
-from tests.unit.bot.test_bot_run import ends, is_running
-
-Start = Callable[..., "subprocess.Popen[bytes]"]
-
-
-@pytest.fixture
-def start_process(server, tmp_path) -> Iterator[Start]:
-    processes = []
-
-    def start(*arguments: str, program: tuple[str, ...] = ("-m", "swarming_bot")) -> subprocess.Popen[bytes]:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("SWARMING_")}
-        common = ("--server", server.url, "--work", str(tmp_path / "work"), "--id", "bot1")
-        process = subprocess.Popen([sys.executable, *program, *common, *arguments], stderr=subprocess.PIPE, env=env)
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def test_a_signal_while_idle_ends_the_bot_in_order(server, start_process):
-    process = start_process()
-    server.wait_for_call("poll")
-
-    process.send_signal(signal.SIGINT)
-
-    assert process.wait(PATIENCE_SECONDS) == 0
-    assert server.wait_for_call("event").body["event"] == "bot_shutdown"
-
-
-def test_a_signal_while_a_task_runs_ends_the_task_and_reports_it(server, start_process):
-    server.run("sh", "-c", "echo $$; exec sleep 63")
-    process = start_process()
-    started = server.wait_for(lambda heard: heard.output != b"")
-
-    process.send_signal(signal.SIGTERM)
-
-    assert process.wait(PATIENCE_SECONDS) == 0
-    error = server.wait_for_call("task_error")
-    assert error.body["message"] == "Was terminated before completion"
-    assert error.body["client_error"] == {"missing_cas": [], "missing_cipd": []}
-    assert not any(heard.is_final for heard in server.updates())
-    assert server.wait_for_call("event").body["event"] == "bot_shutdown"
-    assert ends(int(started.output))
-
-
-def test_a_second_signal_ends_the_bot_at_once(server, start_process):
-    server.run("sh", "-c", "trap 'echo asked' TERM; echo $$; while :; do sleep 0.05; done")
-    process = start_process()
-    started = server.wait_for(lambda heard: heard.output != b"")
-    process.send_signal(signal.SIGTERM)
-    server.wait_for(lambda heard: b"asked" in heard.output)
-
-    process.send_signal(signal.SIGTERM)
-
-    assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGTERM
-    os.killpg(int(started.output), signal.SIGKILL)
-
-
-def test_what_a_killed_bot_left_running_is_ended_when_it_comes_back(server, start_process):
-    server.run("sh", "-c", "echo $$; exec sleep 64")
-    first = start_process()
-    started = server.wait_for(lambda heard: heard.output != b"")
-    first.kill()
-    first.wait()
-    assert is_running(int(started.output))
-
-    start_process()
-    server.wait_for_call("handshake", 2)
-
-    assert ends(int(started.output))
-
-
-def test_several_bots_each_have_their_own_id_and_end_together_when_terminated(server, start_process):
-    server.command({"cmd": "terminate", "task_id": "7c22376fb00cb611"})
-    server.command({"cmd": "terminate", "task_id": "7c22376fb00cb711"})
-
-    process = start_process("--bots", "2", "--dimension", "pool=a", "-d", "pool=b", "-d", "gpu=none")
-
-    assert process.wait(PATIENCE_SECONDS) == 0
-    dimensions = [heard.body["dimensions"] for heard in server.calls("handshake")]
-    assert sorted(each["id"] for each in dimensions) == [["bot1-1"], ["bot1-2"]]
-    assert all(each["pool"] == ["a", "b"] and each["gpu"] == ["none"] for each in dimensions)
-
-
-def test_the_bot_runs_from_one_zip(server, start_process, tmp_path):
-    package = Path(swarming_bot.__file__).parent
-    with zipfile.ZipFile(tmp_path / "bot.zip", "w") as archive:
-        archive.write(package / "__main__.py", "__main__.py")
-        for module in package.glob("*.py"):
-            archive.write(module, f"swarming_bot/{module.name}")
-    server.command({"cmd": "terminate", "task_id": "7c22376fb00cb611"})
-
-    process = start_process(program=("-I", str(tmp_path / "bot.zip")))
-
-    assert process.wait(PATIENCE_SECONDS) == 0
-    assert len(server.wait_for_call("handshake").body["version"]) == 64
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from swarming_bot.errors import BotError
-from tests.unit.bot.scripted_server import DROP, Heard
+from tests.unit.bot.scripted_server import DROP
 
 
 def test_a_bot_opens_a_session_and_says_in_each_poll_who_it_is(server, start_bots):
@@ -181,27 +181,6 @@ def test_a_surprise_is_reported_and_does_not_end_the_bot(server, start_bots, mon
 
     assert event.body["event"] == "bot_error"
     assert "nobody expected this" in event.body["message"]
-
-
-def test_fifty_bots_of_one_process_work_side_by_side(server, start_bots):
-    def answer(heard: Heard):
-        if heard.call == "poll" and heard.body["dimensions"]["id"] not in served:
-            served.append(heard.body["dimensions"]["id"])
-            run_id = f"7c22366380000{len(served):02d}1"
-            manifest = {"command": ["sh", "-c", "echo $SWARMING_BOT_ID"], "task_id": run_id}
-            return {"cmd": "run", "manifest": {**manifest, "io_timeout": None, "grace_period": 30}}
-        return None
-
-    served: list[list[str]] = []
-    server.answer = answer
-
-    start_bots(50)
-    server.wait_for(lambda heard: heard.is_final, 50)
-
-    finals = [heard for heard in server.updates() if heard.is_final]
-    expected = {f"bot1-{number}" for number in range(1, 51)}
-    assert {heard.output.decode().strip() for heard in finals} == expected
-    assert {heard.body["id"] for heard in finals} == expected
 
 
 def test_a_work_folder_belongs_to_one_bot_at_a_time(server, start_bots, monkeypatch):

@@ -153,7 +153,7 @@ async def test_a_bot_with_code_of_this_server_is_told_at_a_poll_before_anything_
 
     answer = (await world.post("poll", bot.poll_body())).json()
 
-    assert answer == {"cmd": "update", "version": new, "session": None}
+    assert answer == {"cmd": "update", "version": new}
 
 
 async def test_a_held_poll_ends_when_there_is_new_code(world):

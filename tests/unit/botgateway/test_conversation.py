@@ -1,5 +1,6 @@
 """The exchanges of bot-api.md section 12, between a bot, the gateway, and a shard that the test plays."""
 
+from swarming_botgateway.bot_code.upstream import hooks_for
 from swarming_common.database import tables
 from swarming_common.hints.scheduler import RunReported, RunsHeard
 from swarming_common.model.reports import ReportKind
@@ -30,6 +31,7 @@ async def test_a_handshake_opens_a_session_and_the_bot_is_known(world):
         "server_version": server_version(),
         "bot_config_rev": "0",
         "bot_config_name": "bot_config.py",
+        "bot_config": hooks_for(bot.state, have_cipd=False),
         "session": bot.session,
     }
     [row] = await world.rows(tables.bot)
@@ -115,7 +117,7 @@ async def test_the_updates_of_a_run_store_output_and_reports(world):
         await world.update(bot, run, output=encoded(end), output_chunk_start=23, **FINAL),
     ]
 
-    assert [answer.json() for answer in answers] == [{"ok": True, "must_stop": False}] * 4
+    assert [answer.json() for answer in answers] == [{"ok": True, "must_stop": False, "session": bot.session}] * 4
     assert await world.output(run) == {0: logs, 19: middle, 23: end}
     assert await world.report_kinds() == ["confirmed", "finished"]
     finished = next(row for row in await world.rows(tables.run_report) if row.kind == "finished")
@@ -164,7 +166,7 @@ async def test_a_killed_task_is_told_to_stop_and_its_end_is_taken(world):
     told = await world.update(bot, run)
     final = await world.update(bot, run, exit_code=-15, duration=14.06)
 
-    assert told.json() == {"ok": True, "must_stop": True}
+    assert told.json() == {"ok": True, "must_stop": True, "session": bot.session}
     assert final.json()["ok"]
     assert await world.report_kinds() == ["confirmed", "finished"]
 
@@ -176,7 +178,7 @@ async def test_a_task_stopped_before_its_start_is_reported_canceled(world):
     told = await world.update(bot, run)
     final = await world.update(bot, run, canceled=True)
 
-    assert told.json() == {"ok": True, "must_stop": True}
+    assert told.json() == {"ok": True, "must_stop": True, "session": bot.session}
     assert final.json()["ok"]
     assert await world.report_kinds() == ["canceled", "confirmed"]
 
@@ -202,7 +204,7 @@ async def test_a_termination_is_answered_terminate_and_its_update_needs_no_cost(
     final = await world.post(f"task_update/{run}", body)
 
     assert answer == {"cmd": "terminate", "task_id": str(run), "session": bot.session}
-    assert final.json() == {"ok": True, "must_stop": False}
+    assert final.json() == {"ok": True, "must_stop": False, "session": bot.session}
     assert await world.report_kinds() == ["finished"]
 
 
@@ -314,6 +316,6 @@ async def test_a_finished_task_takes_its_repeated_end(world):
     again = await world.update(bot, run, exit_code=0, duration=1.5)
     other = await world.update(bot, run, exit_code=1, duration=1.5)
 
-    assert again.json() == {"ok": True, "must_stop": False}
+    assert again.json() == {"ok": True, "must_stop": False, "session": bot.session}
     assert (other.json()["ok"], other.json()["must_stop"]) == (False, True)
     assert await world.report_kinds() == ["finished"]

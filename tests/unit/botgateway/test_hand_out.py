@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from swarming_botgateway import offers as offers_module
+from swarming_botgateway import roll_call as roll_call_module
 from swarming_common.database import tables
-from swarming_common.hints.scheduler import OfferMade, OfferWithdrawn, RunDeclined
+from swarming_common.hints.scheduler import OfferMade, OffersHeld, OfferWithdrawn, RunDeclined
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
 from tests.unit.botgateway.world import (
@@ -75,6 +76,35 @@ async def test_a_run_for_an_offer_that_was_answered_sleep_is_declined(sqlite_fol
 
         assert (await world.hint(RunDeclined)).offer_id == offer.offer_id
         assert (await world.hint(OfferWithdrawn)).offer_id == offer.offer_id
+
+
+async def test_a_run_that_is_given_as_the_hold_ends_still_reaches_the_bot(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0.01, parting_seconds=1)) as world:
+        poll, offer = await world.held_poll(await world.a_connected_bot())
+        withdrawn = await world.hint(OfferWithdrawn)
+
+        world.assign(offer, await world.a_run("bot1"))
+
+        assert (await poll)["cmd"] == "run"
+        assert withdrawn.offer_id == offer.offer_id
+        await world.turn()
+        assert (world.of_kind(RunDeclined), len(world.of_kind(OfferWithdrawn))) == ([], 1)
+
+
+async def test_a_poll_whose_offer_was_taken_back_is_no_wrong_count(sqlite_folder, monkeypatch):
+    monkeypatch.setattr(roll_call_module, "SETTLING_SECONDS", 1.0)
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0.01, parting_seconds=1)) as world:
+        poll, offer = await world.held_poll(await world.a_connected_bot())
+        world.say_alive({offer.gateway_id: 1})
+        await world.hint(OffersHeld)
+        await world.hint(OfferWithdrawn)
+
+        for count in (1, 0, 1, 0):
+            world.say_alive({offer.gateway_id: count})
+        await world.turn()
+
+        assert len(world.of_kind(OffersHeld)) == 1
+        assert not poll.done()
 
 
 async def test_of_an_offer_that_it_does_not_know_the_gateway_says_nothing(world):

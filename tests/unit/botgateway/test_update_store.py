@@ -1,6 +1,7 @@
 """The batch of updates says and stores the same on each database, and in one statement as row by row."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -158,6 +159,23 @@ class UpdateStoreContract:
 
         assert all(one.is_current for one in verdicts)
         assert [(row.start, row.content) for row in await rows(database, tables.task_output)] == [(4, b"abc")]
+
+    async def test_of_chunks_at_one_offset_the_longest_is_kept_whoever_else_claims_the_run(self, database):
+        run = await a_run(database)
+        foreign = replace(said(run, content=b"not its run"), bot_id="bot2")
+
+        await self.write(database, [said(run, content=b"abc"), foreign, said(run, content=b"abc\0\xff"), said(run)])
+        first = await rows(database, tables.task_output)
+        await self.write(database, [said(run, content=b"ab"), said(run, content=b"xyz\0\xff")])
+        second = await rows(database, tables.task_output)
+        await self.write(database, [said(run, content=b"abc\0\xff and more")])
+        third = await rows(database, tables.task_output)
+
+        assert [[row.content for row in found] for found in (first, second, third)] == [
+            [b"abc\0\xff"],
+            [b"abc\0\xff"],
+            [b"abc\0\xff and more"],
+        ]
 
 
 class BotStoreContract:

@@ -110,10 +110,21 @@ async def test_a_chunk_that_comes_twice_is_stored_once(world):
 
     for _ in range(2):
         answer = await world.update(bot, run, output=encoded(b"abc"), output_chunk_start=0)
-        assert answer.json() == {"ok": True, "must_stop": False}
-    await world.update(bot, run, output=encoded(b"other"), output_chunk_start=0)
+        assert answer.json() == {"ok": True, "must_stop": False, "session": bot.session}
+    await world.update(bot, run, output=encoded(b"xyz"), output_chunk_start=0)
 
     assert await world.output(run) == {0: b"abc"}
+
+
+async def test_a_chunk_that_comes_again_with_more_behind_it_loses_nothing(world):
+    bot = await world.a_connected_bot()
+    run = await world.a_run("bot1")
+
+    for content in (b"abc", b"abcdef", b"ab"):
+        answer = await world.update(bot, run, output=encoded(content), output_chunk_start=0)
+        assert answer.json()["ok"]
+
+    assert await world.output(run) == {0: b"abcdef"}
 
 
 async def test_a_hole_in_the_output_is_stored_as_a_hole(world):
@@ -143,7 +154,7 @@ async def test_output_beyond_the_limit_is_dropped(world, monkeypatch):
 
     for start in (0, 8, 16):
         answer = await world.update(bot, run, output=encoded(b"12345678"), output_chunk_start=start)
-        assert answer.json() == {"ok": True, "must_stop": False}
+        assert answer.json() == {"ok": True, "must_stop": False, "session": bot.session}
 
     assert await world.output(run) == {0: b"12345678", 8: b"12"}
 
@@ -180,7 +191,7 @@ async def test_a_repeated_end_is_told_again_since_the_first_word_may_be_lost(wor
 
     for _ in range(2):
         answer = await world.update(bot, run, exit_code=0, duration=1)
-        assert answer.json() == {"ok": True, "must_stop": False}
+        assert answer.json() == {"ok": True, "must_stop": False, "session": bot.session}
 
     await world.hint(RunReported, number=1)
     assert await world.report_kinds() == ["finished"]
@@ -195,7 +206,7 @@ async def test_a_gateway_that_restarted_confirms_again_without_harm(sqlite_folde
     async with a_world(sqlite_folder) as world:
         answer = await world.update(bot, run)
 
-        assert answer.json() == {"ok": True, "must_stop": False}
+        assert answer.json() == {"ok": True, "must_stop": False, "session": bot.session}
         assert await world.report_kinds() == ["confirmed"]
 
 

@@ -41,7 +41,7 @@ _numbers = count(1)
 def some_settings(**changed: Any) -> BotGatewaySettings:
     """Holds that outlast a test, and background rounds that do not come by themselves."""
     quiet = {"hold_seconds": 30.0, "unfinished_hold_seconds": 30.0, "seen_seconds": 600, "heard_seconds": 600}
-    return BotGatewaySettings(**(quiet | changed))
+    return BotGatewaySettings(**(quiet | {"parting_seconds": 0} | changed))
 
 
 def a_run_id(number: int = 1) -> RunId:

@@ -124,9 +124,10 @@ async def test_of_a_flood_of_hints_a_few_are_parked_and_all_others_are_read():
     bus = InProcessBus(file)
     heard: Arrivals[Hint] = Arrivals()
     await (await bus.open_mailbox(heard)).listen("shard.1")
+    unknown = an_unknown_hint()
 
     for number in range(3000):
-        bus.send("shard.1", an_unknown_hint() if number % 3 else a_hint(number))
+        bus.send("shard.1", unknown if number % 3 else a_hint(number))
 
     assert len(await heard.wait_for(1000)) == 1000
     assert MAX_AT_ONCE <= len(await file.parked()) <= MAX_AT_ONCE + 20

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -21,6 +22,7 @@ def test_the_page_names_every_metric():
     assert named(PAGE.split("## Log events")[0], r"`(swarming_[a-z_]+)") == measured
 
 
+@cache
 def calls() -> set[tuple[str, str]]:
     """The name of each call whose first argument is a text, and that text."""
     found = set()

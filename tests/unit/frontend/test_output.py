@@ -65,6 +65,18 @@ async def test_a_hole_reads_as_nul_bytes(frontend, task_id, query, text):
     assert reply.json()["output"] == text
 
 
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [({}, "0123456789a"), ({"offset": 6}, "6789a"), ({"offset": 4, "length": 3}, "456"), ({"offset": 10}, "a")],
+)
+async def test_where_chunks_overlap_each_byte_is_read_once(frontend, task_id, query, text):
+    await some_output(frontend.database, task_id, b"01234567")
+    await some_output(frontend.database, task_id, b"XX", start=2)
+    await some_output(frontend.database, task_id, b"X6789a", start=5)
+
+    assert (await frontend.get(f"task/{task_id}/stdout", **query)).json()["output"] == text
+
+
 async def test_invalid_utf8_is_replaced(frontend, task_id):
     await some_output(frontend.database, task_id, b"a\xffb\xe2\x82")
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from swarming_common.database import tables
@@ -16,6 +17,11 @@ from tests.unit.scheduler.surroundings import SHARD, Surroundings, until
 
 OTHER_POOL = "mac"
 OTHER_SHARD = shard_of_pool(OTHER_POOL)
+
+
+@pytest.fixture
+def parents_looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarming_scheduler.parents.LOOK_SECONDS", 0.05)
 
 
 async def test_commands_that_no_hint_told_are_found(around: Surroundings):
@@ -85,6 +91,7 @@ async def test_a_command_that_makes_no_sense_blocks_none_behind_it(around: Surro
         assert (await around.hear(CommandDone)).command_id == "c3"
 
 
+@pytest.mark.usefixtures("parents_looked_at_often")
 async def test_the_end_of_a_parent_in_another_shard_is_found_in_the_tables(around: Surroundings):
     async with around.scheduler():
         parent = await around.submit()
@@ -111,6 +118,7 @@ async def test_a_child_of_a_parent_that_is_told_to_stop_in_another_shard_ends(ar
         assert (await around.result(parent, TaskState.RUNNING)).abandoned_ts is not None
 
 
+@pytest.mark.usefixtures("parents_looked_at_often")
 async def test_a_next_owner_ends_children_of_a_parent_that_ended_meanwhile(around: Surroundings):
     async with around.scheduler():
         parent = await around.submit()

@@ -9,14 +9,18 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from swarming_common.http.state import State
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def below(app: Starlette, routes: Sequence[Route]) -> ASGIApp:
-    """The app, with these of its routes answered before anything else is done. Their endpoints take a request and
-    return a response; what they raise is answered by the app's exception handlers, as everywhere."""
+def below(app: Starlette, routes: Sequence[Route], state: State) -> ASGIApp:
+    """The app for one instance, as state.py's `with_state` makes it, with these of its routes answered before anything
+    else is done. Their endpoints take a request and return a response; what they raise is answered by the app's
+    exception handlers, as everywhere."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {**state}
         route = _fitting(routes, scope)
         if route is None:
             await app(scope, receive, send)

@@ -1,14 +1,12 @@
 """`/bot_code`, `bot_code/{version}`, `/get_slave_code` and `/bootstrap`: how code comes to machines."""
 
-from collections.abc import Callable
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from swarming_botgateway.api.given import usecases_of
 from swarming_botgateway.api.replies import BASE, error_reply
-from swarming_botgateway.usecases.join import BotZip, Join, NoSuchCode, TokenRefused
-from swarming_common.clock import Clock
+from swarming_botgateway.usecases.join import BotZip, NoSuchCode, TokenRefused
 from swarming_common.errors import Unavailable
 
 CACHE_SECONDS = 3600
@@ -17,35 +15,40 @@ CACHE_SECONDS = 3600
 REFUSAL = "tok: expected a token of the last hour; `swarming bootstrap join` makes one"
 
 
-def bot_code_routes(join: Join, clock: Clock) -> list[Route]:
-    """The routes: today's, and those of 2015."""
-
-    async def current(request: Request) -> Response:
-        return _zip_reply(await join.code(request.query_params.get("tok"), clock.now()), is_versioned=False)
-
-    async def versioned(request: Request) -> Response:
-        return _zip_reply(await join.code_of(request.path_params["version"]), is_versioned=True)
-
-    async def bootstrap(request: Request) -> Response:
-        try:
-            script = await join.script(request.query_params.get("tok"), clock.now())
-        except Unavailable:
-            return _script_reply(_complaint("A part of Swarming is away just now; try again."), 503)
-        if isinstance(script, TokenRefused):
-            return _script_reply(_complaint(REFUSAL), 403)
-        return _script_reply(script, 200)
-
-    return [
-        _get("/bot_code", current),
-        _get("/get_slave_code", current),
-        _get("/get_slave_code/{version}", versioned),
-        _get(f"{BASE}/bot_code/{{version}}", versioned),
-        _get("/bootstrap", bootstrap),
-    ]
+async def current(request: Request) -> Response:
+    """The zip that a new bot gets."""
+    use = usecases_of(request)
+    return _zip_reply(await use.join.code(request.query_params.get("tok"), use.clock.now()), is_versioned=False)
 
 
-def _get(path: str, endpoint: Callable[..., object]) -> Route:
-    return Route(path, endpoint, methods=["GET"])
+async def versioned(request: Request) -> Response:
+    """The zip that a bot was told to update to."""
+    return _zip_reply(await usecases_of(request).join.code_of(request.path_params["version"]), is_versioned=True)
+
+
+async def bootstrap(request: Request) -> Response:
+    """The script that makes a machine a bot."""
+    use = usecases_of(request)
+    try:
+        script = await use.join.script(request.query_params.get("tok"), use.clock.now())
+    except Unavailable:
+        return _script_reply(_complaint("A part of Swarming is away just now; try again."), 503)
+    if isinstance(script, TokenRefused):
+        return _script_reply(_complaint(REFUSAL), 403)
+    return _script_reply(script, 200)
+
+
+BOT_CODE_ROUTES = [
+    Route(path, endpoint, methods=["GET"])
+    for path, endpoint in (
+        ("/bot_code", current),
+        ("/get_slave_code", current),
+        ("/get_slave_code/{version}", versioned),
+        (f"{BASE}/bot_code/{{version}}", versioned),
+        ("/bootstrap", bootstrap),
+    )
+]
+"""Today's, and those of 2015."""
 
 
 def _zip_reply(answer: BotZip | NoSuchCode | TokenRefused, *, is_versioned: bool) -> Response:

@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.handshake import external_ip
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.bot_word import read_bot_word
-from swarming_botgateway.usecases.record_event import ALLOWED_EVENTS, RecordEvent, TellEvent
-from swarming_common.clock import Clock
+from swarming_botgateway.usecases.record_event import ALLOWED_EVENTS, TellEvent
 from swarming_common.errors import InvalidInput
 from swarming_common.http.body import read_json_object
 
@@ -19,15 +19,15 @@ REQUIRED_KEYS = ("dimensions", "state", "version")
 KNOWN_KEYS = frozenset({*REQUIRED_KEYS, "session", "request_uuid", "event", "message"})
 
 
-def event_routes(record: RecordEvent, clock: Clock, max_body_bytes: int) -> list[Route]:
-    """The route."""
+async def take_event(request: Request) -> Response:
+    """Nothing, once the event is written."""
+    use = usecases_of(request)
+    body = await read_json_object(request, settings_of(request).max_poll_body_bytes)
+    await use.record_event(_told(body, external_ip(request)), use.clock.now())
+    return json_reply({})
 
-    async def take_event(request: Request) -> Response:
-        body = await read_json_object(request, max_body_bytes)
-        await record(_told(body, external_ip(request)), clock.now())
-        return json_reply({})
 
-    return [Route(f"{BASE}/event", take_event, methods=["POST"])]
+EVENT_ROUTES = [Route(f"{BASE}/event", take_event, methods=["POST"])]
 
 
 def _told(body: Mapping[str, Any], ip: str) -> TellEvent:

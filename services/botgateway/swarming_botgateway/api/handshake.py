@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.replies import BASE, json_reply
-from swarming_botgateway.bot_code.served import BotCode
+from swarming_botgateway.bot_code.upstream import hooks_for
 from swarming_botgateway.bot_word import read_bot_word
-from swarming_botgateway.usecases.connect import Connect, Handshake
-from swarming_common.clock import Clock
+from swarming_botgateway.usecases.connect import Handshake
 from swarming_common.http.body import read_json_object
 from swarming_common.release import server_version
 
@@ -21,25 +21,25 @@ BOT_CONFIG_NAME = "bot_config.py"
 """There is one bot_config for all, and it is in the bot's own archive."""
 
 
-def handshake_routes(connect: Connect, code: BotCode, clock: Clock, max_body_bytes: int) -> list[Route]:
-    """The route."""
+async def shake_hands(request: Request) -> Response:
+    """The session that the process shall say from now on, and the code that it should run."""
+    use, settings = usecases_of(request), settings_of(request)
+    body = await read_json_object(request, settings.max_poll_body_bytes)
+    word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS)
+    handshake = Handshake(word=word, process=_process(body.get("session_id")), external_ip=external_ip(request))
+    session = await use.connect(handshake, use.clock.now())
+    reply = {
+        "bot_version": use.code.update_for(word) or word.facts.version,
+        "server_version": server_version(),
+        "session": str(session),
+        "bot_config_rev": str(use.code.hooks_version),
+        "bot_config_name": BOT_CONFIG_NAME,
+    }
+    hooks = hooks_for(word.state, have_cipd=settings.bots_have_cipd)
+    return json_reply(reply if hooks is None else reply | {"bot_config": hooks})
 
-    async def shake_hands(request: Request) -> Response:
-        body = await read_json_object(request, max_body_bytes)
-        word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS)
-        handshake = Handshake(word=word, process=_process(body.get("session_id")), external_ip=external_ip(request))
-        session = await connect(handshake, clock.now())
-        return json_reply(
-            {
-                "bot_version": code.update_for(word) or word.facts.version,
-                "server_version": server_version(),
-                "session": str(session),
-                "bot_config_rev": str(code.hooks_version),
-                "bot_config_name": BOT_CONFIG_NAME,
-            }
-        )
 
-    return [Route(f"{BASE}/handshake", shake_hands, methods=["POST"])]
+HANDSHAKE_ROUTES = [Route(f"{BASE}/handshake", shake_hands, methods=["POST"])]
 
 
 def external_ip(request: Request) -> str:

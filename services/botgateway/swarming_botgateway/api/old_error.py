@@ -4,12 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.handshake import external_ip
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.strict import Message, read_message
 from swarming_botgateway.bot_word import read_bot_word
-from swarming_botgateway.usecases.record_event import RecordEvent, TellEvent
-from swarming_common.clock import Clock
+from swarming_botgateway.usecases.record_event import TellEvent
 from swarming_common.http.body import read_json_object
 
 
@@ -20,14 +20,14 @@ class OldError(Message):
     message: str
 
 
-def old_error_routes(record: RecordEvent, clock: Clock, max_body_bytes: int) -> list[Route]:
-    """The route."""
+async def take_old_error(request: Request) -> Response:
+    """Nothing, once the trouble is written."""
+    use = usecases_of(request)
+    message = read_message(OldError, await read_json_object(request, settings_of(request).max_poll_body_bytes))
+    word = read_bot_word({"dimensions": {"id": [message.id]}}, {"dimensions"}, ())
+    told = TellEvent(word=word, event_type="bot_error", message=message.message, external_ip=external_ip(request))
+    await use.record_event(told, use.clock.now())
+    return json_reply({})
 
-    async def take_error(request: Request) -> Response:
-        message = read_message(OldError, await read_json_object(request, max_body_bytes))
-        word = read_bot_word({"dimensions": {"id": [message.id]}}, {"dimensions"}, ())
-        told = TellEvent(word=word, event_type="bot_error", message=message.message, external_ip=external_ip(request))
-        await record(told, clock.now())
-        return json_reply({})
 
-    return [Route(f"{BASE}/error", take_error, methods=["POST"])]
+OLD_ERROR_ROUTES = [Route(f"{BASE}/error", take_old_error, methods=["POST"])]

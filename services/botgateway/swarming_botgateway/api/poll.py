@@ -7,28 +7,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from swarming_botgateway.api.replies import BASE, error_reply, json_reply
+from swarming_botgateway.api.given import settings_of, usecases_of
+from swarming_botgateway.api.replies import BASE, error_reply, json_reply, with_session
 from swarming_botgateway.bot_word import read_bot_word
 from swarming_botgateway.manifest import is_termination, manifest, run_id
 from swarming_botgateway.restart import RebootHost, RestartBot
-from swarming_botgateway.usecases.poll import Poll, PollAnswer, Run, Sleep, Superseded, UpdateBot
-from swarming_common.clock import Clock
+from swarming_botgateway.sessions import Session
+from swarming_botgateway.usecases.poll import PollAnswer, Run, Sleep, Superseded, UpdateBot, Waiting
 from swarming_common.http.body import read_json_object
 
 REQUIRED_KEYS = ("dimensions", "state", "version")
 KNOWN_KEYS = frozenset({*REQUIRED_KEYS, "session", "request_uuid", "force"})
 
 
-def poll_routes(poll: Poll, clock: Clock, max_body_bytes: int) -> list[Route]:
-    """The route."""
+async def answer_poll(request: Request) -> Response:
+    """The poll's answer, as soon as there is one."""
+    answer, session = await _considered(request)
+    if isinstance(answer, Waiting):
+        answer = await usecases_of(request).poll.wait(answer, lambda: _gone(request))
+    return _reply(answer, None if session is None else str(session))
 
-    async def answer_poll(request: Request) -> Response:
-        body = await read_json_object(request, max_body_bytes)
-        word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS)
-        answer = await poll(word, clock.now(), lambda: _gone(request))
-        return _reply(answer, None if word.session is None else str(word.session))
 
-    return [Route(f"{BASE}/poll", answer_poll, methods=["POST"])]
+async def _considered(request: Request) -> tuple[PollAnswer | Waiting, Session | None]:
+    """A function of its own, so that the kilobytes that a bot says of itself are gone while its poll is held."""
+    use = usecases_of(request)
+    body = await read_json_object(request, settings_of(request).max_poll_body_bytes)
+    word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS)
+    return await use.poll(word, use.clock.now()), word.session
+
+
+POLL_ROUTES = [Route(f"{BASE}/poll", answer_poll, methods=["POST"])]
 
 
 def _gone(request: Request) -> Coroutine[None, None, None]:
@@ -44,12 +52,12 @@ def _gone(request: Request) -> Coroutine[None, None, None]:
 def _reply(answer: PollAnswer, session: str | None) -> Response:
     if isinstance(answer, Superseded):
         return error_reply("session: expected the newest of this bot; another process has its id", 400)
-    return json_reply(_command(answer) | {"session": session})
+    return json_reply(_command(answer) | with_session(session))
 
 
 def _command(answer: Sleep | UpdateBot | RestartBot | RebootHost | Run) -> dict[str, Any]:
     if isinstance(answer, Sleep):
-        return {"cmd": "sleep", "duration": answer.seconds, "quarantined": answer.is_quarantined}
+        return {"cmd": "sleep", "duration": float(answer.seconds), "quarantined": answer.is_quarantined}
     if isinstance(answer, UpdateBot):
         return {"cmd": "update", "version": answer.version}
     if isinstance(answer, RestartBot):

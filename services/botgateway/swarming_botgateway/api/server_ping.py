@@ -7,11 +7,11 @@ from starlette.routing import Route
 from swarming_botgateway.api.replies import BASE
 
 
-def server_ping_routes() -> list[Route]:
-    """The routes: in the protocol's place and at the site's root."""
+async def ping(request: Request) -> Response:
+    """Yes."""
+    del request
+    return PlainTextResponse("Server up")
 
-    async def ping(request: Request) -> Response:
-        del request
-        return PlainTextResponse("Server up")
 
-    return [Route(path, ping, methods=["GET"]) for path in (f"{BASE}/server_ping", "/server_ping")]
+SERVER_PING_ROUTES = [Route(path, ping, methods=["GET"]) for path in (f"{BASE}/server_ping", "/server_ping")]
+"""In the protocol's place and at the site's root."""

@@ -8,11 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.strict import Message, read_message, read_run_id
 from swarming_botgateway.store.updates import RunUpdate
-from swarming_botgateway.usecases.report import ReportRun
-from swarming_common.clock import Clock
 from swarming_common.hints.scheduler import Report
 from swarming_common.http.body import read_json_object
 from swarming_common.model.reports import ReportKind
@@ -53,18 +52,17 @@ class TaskError(Message):
     client_error: ClientError | None = None
 
 
-def task_error_routes(report: ReportRun, clock: Clock, max_body_bytes: int) -> list[Route]:
-    """The routes: with and without the run's id."""
+async def take_task_error(request: Request) -> Response:
+    """Nothing, once the failure is written."""
+    use = usecases_of(request)
+    body = await read_json_object(request, settings_of(request).max_update_body_bytes)
+    message = read_message(TaskError, body)
+    now = use.clock.now()
+    await use.report(_update(message, request.path_params.get("run_id"), now), now)
+    return json_reply({})
 
-    async def take_error(request: Request) -> Response:
-        body = await read_json_object(request, max_body_bytes)
-        message = read_message(TaskError, body)
-        now = clock.now()
-        await report(_update(message, request.path_params.get("run_id"), now), now)
-        return json_reply({})
 
-    path = f"{BASE}/task_error"
-    return [Route(one, take_error, methods=["POST"]) for one in (f"{path}/{{run_id}}", path)]
+TASK_ERROR_ROUTES = [Route(f"{BASE}/task_error{run}", take_task_error, methods=["POST"]) for run in ("/{run_id}", "")]
 
 
 def _update(message: TaskError, run_id: str | None, now: datetime) -> RunUpdate:

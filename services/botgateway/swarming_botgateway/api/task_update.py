@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from swarming_botgateway.api.replies import BASE, json_reply
+from swarming_botgateway.api.given import settings_of, usecases_of
+from swarming_botgateway.api.replies import BASE, json_reply, with_session
 from swarming_botgateway.api.strict import Message, read_message, read_run_id
 from swarming_botgateway.store.updates import Output, RunUpdate
-from swarming_botgateway.usecases.report import NotItsRun, ReportAnswer, ReportRun
-from swarming_common.clock import Clock
+from swarming_botgateway.usecases.report import NotItsRun, ReportAnswer
 from swarming_common.errors import InvalidInput
 from swarming_common.hints.scheduler import Report
 from swarming_common.http.body import read_json_object
@@ -65,18 +65,17 @@ class TaskUpdate(Details):
     canceled: bool = False
 
 
-def task_update_routes(report: ReportRun, clock: Clock, max_body_bytes: int, max_chunk_bytes: int) -> list[Route]:
-    """The routes: with and without the run's id."""
+async def take_update(request: Request) -> Response:
+    """Whether the bot goes on, once what it said is written."""
+    use, settings = usecases_of(request), settings_of(request)
+    body = await read_json_object(request, settings.max_update_body_bytes)
+    message = read_message(TaskUpdate, body)
+    now = use.clock.now()
+    update = _update(message, request.path_params.get("run_id"), settings.max_output_chunk_bytes, now)
+    return json_reply(_reply(await use.report(update, now)) | with_session(message.session))
 
-    async def take_update(request: Request) -> Response:
-        body = await read_json_object(request, max_body_bytes)
-        message = read_message(TaskUpdate, body)
-        now = clock.now()
-        update = _update(message, request.path_params.get("run_id"), max_chunk_bytes, now)
-        return json_reply(_reply(await report(update, now)))
 
-    path = f"{BASE}/task_update"
-    return [Route(one, take_update, methods=["POST"]) for one in (f"{path}/{{run_id}}", path)]
+TASK_UPDATE_ROUTES = [Route(f"{BASE}/task_update{run}", take_update, methods=["POST"]) for run in ("/{run_id}", "")]
 
 
 def _reply(answer: ReportAnswer) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -43,14 +43,18 @@ class BuiltZip:
 def installed_package(public_url: str) -> BotPackage:
     """The bot that is installed beside this gateway, for bots that reach it at this address."""
     config = {"enable_ts_monitoring": False, "server": public_url.rstrip("/"), "server_version": server_version()}
-    found = {f"{PACKAGE}/{name}": content for name, content in _sources(files(PACKAGE), "")}
-    return BotPackage({**found, MAIN: MAIN_TEXT, CONFIG: json.dumps(config, sort_keys=True).encode()})
+    return BotPackage({**_installed(), MAIN: MAIN_TEXT, CONFIG: json.dumps(config, sort_keys=True).encode()})
 
 
 def build_zip(package: BotPackage, hooks: bytes) -> BuiltZip:
     """The zip with these hooks; the same on every machine and at every time."""
     everything = {**package.files, HOOKS: hooks}
     return BuiltZip(version_of(everything), pack(everything))
+
+
+@cache
+def _installed() -> Mapping[str, bytes]:
+    return {f"{PACKAGE}/{name}": content for name, content in _sources(files(PACKAGE), "")}
 
 
 def _sources(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:

@@ -1,15 +1,29 @@
 """What is known of bots, and which runs they have not finished."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, exists, func, literal_column, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    update,
+)
 
 from swarming_botgateway.sessions import Session, parse_session
 from swarming_common.database.bot_restrictions import RESTRICTION_COLUMNS, bots_with_settings, restriction_facts
-from swarming_common.database.dialects import insert
+from swarming_common.database.dialects import insert_for
 from swarming_common.database.hot import Prepared
 from swarming_common.database.tables import bot, bot_setting, run_report, shard, task_request, task_run
 from swarming_common.model.bot_restrictions import RestrictionFacts
@@ -83,7 +97,11 @@ def shard_count(connection: Connection) -> int:
 
 def known_bot(connection: Connection, bot_id: str) -> KnownBot | None:
     """What is known of a bot; None for one that has no row."""
-    rows = _KNOWN_BOT.all(connection, {"of_bot": bot_id})
+    return known_of_rows(_KNOWN_BOT.all(connection, {"of_bot": bot_id}))
+
+
+def known_of_rows(rows: Sequence[Any]) -> KnownBot | None:
+    """What the rows of one bot from `bots_as_known` say; None if there are none."""
     if not rows:
         return None
     first = rows[0]
@@ -111,9 +129,15 @@ def current_session(connection: Connection, bot_id: str) -> Session | None:
 
 def write_connected_bot(connection: Connection, row: Mapping[str, Any]) -> None:
     """The row of a bot that shook hands: all columns; one that is known keeps when it was first seen."""
-    upsert = insert(connection, bot)
-    changes = {name: upsert.excluded[name] for name in row if name not in ("bot_id", "first_seen_ts")}
-    connection.execute(upsert.on_conflict_do_update(index_elements=["bot_id"], set_=changes), dict(row))
+    connection.execute(_upsert_of(connection.dialect.name, tuple(row)), dict(row))
+
+
+@cache
+def _upsert_of(dialect: str, columns: tuple[str, ...]) -> Executable:
+    """Made once: making it takes longer than running it."""
+    upsert = insert_for(dialect, bot)
+    changes = {name: upsert.excluded[name] for name in columns if name not in ("bot_id", "first_seen_ts")}
+    return upsert.on_conflict_do_update(index_elements=["bot_id"], set_=changes)
 
 
 def write_facts(connection: Connection, bot_id: str, facts: BotFacts, said: RestrictionFacts) -> None:
@@ -168,8 +192,34 @@ def write_seen_bots(connection: Connection, seen: Collection[SeenBot]) -> None:
 
 def unfinished_runs(connection: Connection, bot_id: str) -> tuple[UnfinishedRun, ...]:
     """The runs of a bot, which need not have a row yet, that it has not finished."""
-    rows = connection.execute(_unfinished_runs().where(task_run.c.bot_id == bot_id))
-    return tuple(_unfinished(row) for row in rows)
+    return tuple(_unfinished(row) for row in _UNFINISHED_RUNS.all(connection, {"of_bot": bot_id}))
+
+
+def bots_as_known(is_asked: Callable[[ColumnElement[str]], ColumnElement[bool]]) -> Select[Any]:
+    """The rows of all bots whose ids are asked for, one for each unfinished run and at least one for each bot."""
+    runs = _unfinished_runs().where(is_asked(task_run.c.bot_id)).subquery("runs")
+    return (
+        select(
+            bot.c.bot_id,
+            bot.c.session,
+            bot.c.dimensions,
+            bot.c.version,
+            bot.c.standing,
+            bot.c.shutdown_ts,
+            *RESTRICTION_COLUMNS,
+            bot_setting.c.restart,
+            bot_setting.c.restart_ts,
+            runs.c.task_id,
+            runs.c.run_number,
+            runs.c.shard,
+            runs.c.is_termination,
+            runs.c.confirmed,
+            runs.c.confirmed_by,
+        )
+        .select_from(bots_with_settings())
+        .outerjoin(runs, runs.c.bot_id == bot.c.bot_id)
+        .where(is_asked(bot.c.bot_id))
+    )
 
 
 def _unfinished_runs() -> Select[Any]:
@@ -217,31 +267,7 @@ def _unfinished(row: Any) -> UnfinishedRun:
     )
 
 
-def _known_bot() -> Select[Any]:
-    of_bot: BindParameter[str] = bindparam("of_bot")
-    runs = _unfinished_runs().where(task_run.c.bot_id == of_bot).subquery("runs")
-    return (
-        select(
-            bot.c.session,
-            bot.c.dimensions,
-            bot.c.version,
-            bot.c.standing,
-            bot.c.shutdown_ts,
-            *RESTRICTION_COLUMNS,
-            bot_setting.c.restart,
-            bot_setting.c.restart_ts,
-            runs.c.task_id,
-            runs.c.run_number,
-            runs.c.shard,
-            runs.c.is_termination,
-            runs.c.confirmed,
-            runs.c.confirmed_by,
-        )
-        .select_from(bots_with_settings())
-        .outerjoin(runs, runs.c.bot_id == bot.c.bot_id)
-        .where(bot.c.bot_id == of_bot)
-    )
-
-
-_KNOWN_BOT = Prepared(_known_bot())
+_OF_BOT: BindParameter[str] = bindparam("of_bot")
+_UNFINISHED_RUNS = Prepared(_unfinished_runs().where(task_run.c.bot_id == _OF_BOT))
+_KNOWN_BOT = Prepared(bots_as_known(lambda bot_id: bot_id == _OF_BOT))
 """Made once: every poll asks this, and making it takes longer than the answer."""

@@ -3,6 +3,8 @@
 An update is current when its run is RUNNING, not revoked, this bot's, not ended by an earlier report, and not confirmed
 by another process of the bot. It is late when its run was given up while the bot was silent: the run keeps output and
 cost, and nothing else changes. What is neither is stored nowhere; a repeated ending is known by its row.
+
+Of chunks at one offset the longest is kept: a bot that got no answer may send the same bytes again, and more with them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import pydantic_core
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from swarming_common.database.dialects import insert_for
 from swarming_common.database.hot import Prepared
@@ -129,8 +131,12 @@ def _was_ours(run: Any, bot_id: str) -> bool:
 @cache
 def _portable_inserts(dialect: str) -> tuple[Prepared, Prepared]:
     """For output and reports. Made once: making them takes longer than running them."""
-    output, report = (insert_for(dialect, table).on_conflict_do_nothing() for table in (task_output, run_report))
-    return Prepared(output), Prepared(report)
+    output = insert_for(dialect, task_output)
+    longer = func.length(output.excluded.content) > func.length(task_output.c.content)
+    output = output.on_conflict_do_update(
+        index_elements=task_output.primary_key.columns, set_={"content": output.excluded.content}, where=longer
+    )
+    return Prepared(output), Prepared(insert_for(dialect, run_report).on_conflict_do_nothing())
 
 
 _RUN = Prepared(
@@ -188,7 +194,7 @@ _REPORT_VALUES = _REPORT_COLUMNS.replace(" kind,", f" CASE WHEN is_late THEN '{R
 
 _JUDGE_AND_WRITE = f"""
 WITH item AS MATERIALIZED (
-  SELECT said.*, printed.content
+  SELECT said.*, printed.content, length(printed.content) AS size
   FROM jsonb_to_recordset(CAST(CAST($1 AS text) AS jsonb)) AS said(
     n bigint, task_id bigint, run_number smallint, bot_id text, session text, start bigint, kind text,
     created_ts timestamptz, exit_code integer, duration float8, hard_timeout boolean, io_timeout boolean,
@@ -218,9 +224,13 @@ WITH item AS MATERIALIZED (
       ) AS is_repeat
   FROM item LEFT JOIN task_run AS run USING (task_id, run_number)
 ), kept_output AS (
-  INSERT INTO task_output (task_id, run_number, start, content)
-  SELECT task_id, run_number, start, content FROM judged WHERE (is_current OR is_late) AND content IS NOT NULL
-  ON CONFLICT DO NOTHING
+  INSERT INTO task_output AS kept (task_id, run_number, start, content)
+  SELECT task_id, run_number, start, content FROM judged WHERE (is_current OR is_late) AND size > 0 AND NOT EXISTS (
+    SELECT FROM judged AS longer
+    WHERE longer.task_id = judged.task_id AND longer.run_number = judged.run_number AND longer.start = judged.start
+      AND (longer.is_current OR longer.is_late) AND (longer.size, longer.n) > (judged.size, judged.n))
+  ON CONFLICT (task_id, run_number, start) DO UPDATE SET content = excluded.content
+  WHERE length(excluded.content) > length(kept.content)
 ), kept_reports AS (
   INSERT INTO run_report ({_REPORT_COLUMNS})
   SELECT {_REPORT_VALUES} FROM judged

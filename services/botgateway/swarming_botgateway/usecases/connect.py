@@ -25,7 +25,7 @@ from swarming_botgateway.store.bots import (
 from swarming_botgateway.usecases.keep_standing import log_standing, tell_standing
 from swarming_botgateway.usecases.lost_runs import LostRun, lost_at_handshake, tell_lost_runs, write_lost_runs
 from swarming_common.bus.port import Bus
-from swarming_common.database.port import Database
+from swarming_common.database.group_commit import GroupCommit
 from swarming_common.model.bot_restrictions import RestrictionFacts
 
 log = structlog.get_logger(__name__)
@@ -40,42 +40,63 @@ class Handshake:
     external_ip: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """What a handshake led to, all of it written."""
+
+    session: Session
+    lost: Sequence[LostRun]
+    events: Sequence[BotEvent]
+
+
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Serves handshakes."""
+    """Serves handshakes. After a restart of this server all bots come at once, so they share transactions."""
 
-    database: Database
+    handshakes: GroupCommit[tuple[Handshake, datetime], Connected]
     bus: Bus
     offers: Offers
 
     async def __call__(self, handshake: Handshake, now: datetime) -> Session:
-        """The bot's session from now on. Raises DatabaseAway."""
-        session, lost, events = await self.database.write(lambda connection: _write(connection, handshake, now))
+        """The bot's session from now on. Raises DatabaseAway, and DataRejected for what the database cannot hold."""
+        connected = await self.handshakes.submit((handshake, now))
         bot_id = handshake.word.bot_id
         self.offers.close_bot(bot_id, Closed.SUPERSEDED)
-        tell_lost_runs(self.bus.send, lost)
+        tell_lost_runs(self.bus.send, connected.lost)
         log.info("bot_connected", bot_id=bot_id, quarantined=handshake.word.facts.quarantined)
-        log_standing(events)
-        return session
+        log_standing(connected.events)
+        return connected.session
 
 
-def _write(
-    connection: Connection, handshake: Handshake, now: datetime
-) -> tuple[Session, list[LostRun], Sequence[BotEvent]]:
+def write_handshakes(connection: Connection, items: Sequence[tuple[Handshake, datetime]]) -> list[Connected]:
+    """What came of each, in order; repeatable. The rows are taken in one order everywhere: two gateways that hear of
+    the same bots must not wait for each other in a circle."""
+    ordered = sorted(range(len(items)), key=lambda number: items[number][0].word.bot_id)
+    found = {number: _write(connection, *items[number]) for number in ordered}
+    return [found[number] for number in range(len(items))]
+
+
+def _write(connection: Connection, handshake: Handshake, now: datetime) -> Connected:
     word = handshake.word
     session = begin_session(handshake.process, now, current_session(connection, word.bot_id))
-    lost = lost_at_handshake(unfinished_runs(connection, word.bot_id), session)
-    written = write_lost_runs(connection, word.bot_id, lost, now)
-    _write_row(connection, handshake, session, now)
+    before = known_bot(connection, word.bot_id)
+    unfinished = unfinished_runs(connection, word.bot_id) if before is None else before.unfinished
+    lost = write_lost_runs(connection, word.bot_id, lost_at_handshake(unfinished, session), now)
+    said = with_own_word(RestrictionFacts() if before is None else before.restrictions, word.facts, now)
+    _write_row(connection, handshake, session, said, now)
     event = event_of_word(word, "bot_connected", word.facts.quarantined, now, external_ip=handshake.external_ip)
     write_bot_events(connection, [event])
-    return session, written, _tell_standing(connection, event, now)
+    if before is None:
+        events = _tell_first_standing(connection, event, now)
+    else:
+        events = tell_standing(connection, before.standing, said.at(now), event)
+    return Connected(session=session, lost=lost, events=events)
 
 
-def _write_row(connection: Connection, handshake: Handshake, session: Session, now: datetime) -> None:
+def _write_row(
+    connection: Connection, handshake: Handshake, session: Session, said: RestrictionFacts, now: datetime
+) -> None:
     word = handshake.word
-    before = known_bot(connection, word.bot_id)
-    said = with_own_word(RestrictionFacts() if before is None else before.restrictions, word.facts, now)
     row = {
         "bot_id": word.bot_id,
         "state": storable(dict(word.state)),
@@ -90,6 +111,6 @@ def _write_row(connection: Connection, handshake: Handshake, session: Session, n
     write_connected_bot(connection, row)
 
 
-def _tell_standing(connection: Connection, event: BotEvent, now: datetime) -> Sequence[BotEvent]:
+def _tell_first_standing(connection: Connection, event: BotEvent, now: datetime) -> Sequence[BotEvent]:
     known = known_bot(connection, event.bot_id)  # with what people had set of it before it came
     return [] if known is None else tell_standing(connection, known.standing, known.restrictions.at(now), event)

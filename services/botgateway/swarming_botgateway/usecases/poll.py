@@ -20,12 +20,13 @@ from swarming_botgateway.restart import RebootHost, RestartBot, restart_due, res
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent
-from swarming_botgateway.store.bots import KnownBot, UnfinishedRun, known_bot
+from swarming_botgateway.store.bots import KnownBot, UnfinishedRun
 from swarming_botgateway.store.terminations import shards_with_terminations
 from swarming_botgateway.usecases.keep_standing import KeepStanding
 from swarming_botgateway.usecases.lost_runs import lost_at_poll, tell_lost_runs, write_lost_runs
 from swarming_common.bus.port import Bus
 from swarming_common.database.group_commit import GroupCommit
+from swarming_common.database.group_read import GroupRead
 from swarming_common.database.port import Database
 from swarming_common.hints.gateway import RunAssigned
 from swarming_common.model.bot_restrictions import Restrictions
@@ -66,6 +67,19 @@ class Run:
 
 PollAnswer = Sleep | UpdateBot | RestartBot | RebootHost | Superseded | Run
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The bot is offered to its shards; what it said of itself is not needed any more."""
+
+    held: HeldPoll
+    hold_seconds: float
+    otherwise: Sleep | RestartBot | RebootHost = Sleep(0)
+    """What to answer if no run comes."""
+    event: BotEvent | None = None
+    """What goes into the bot's history then."""
+
+
 Gone = Callable[[], Coroutine[None, None, None]]
 """Waits until the bot has closed its connection."""
 
@@ -75,6 +89,7 @@ class Poll:
     """Serves polls."""
 
     database: Database
+    known_bots: GroupRead[str, KnownBot | None]
     bus: Bus
     offers: Offers
     presence: Presence
@@ -87,12 +102,12 @@ class Poll:
     chance: Callable[[], float]
     """A random number in [0, 1)."""
 
-    async def __call__(self, word: BotWord, now: datetime, gone: Gone) -> PollAnswer:
-        """What to answer, after `hold_seconds` at most. Raises DatabaseAway."""
+    async def __call__(self, word: BotWord, now: datetime) -> PollAnswer | Waiting:
+        """What to answer at once, or an offer to `wait` for, without an await between. Raises DatabaseAway."""
         if (version := self.code.update_for(word)) is not None:
             return await self._update(word, version, now)
         news_before = self.offers.news_of_bots
-        known = await self.database.read(lambda connection: known_bot(connection, word.bot_id))
+        known = await self.known_bots.submit(word.bot_id)
         session = word.session
         if known is None or known.session is None or session is None or session.is_newer(known.session):
             return RestartBot("This server does not know the session; start over.")
@@ -107,12 +122,27 @@ class Poll:
         if self.stopping.is_set():
             return instead if isinstance(instead, Sleep) else Sleep(0)
         if instead is None:
-            return await self._hold(word, session, unfinished, now, gone)
-        if (ending := await self._order_to_end(word, session, unfinished, now, gone)) is not None:
-            return ending
-        if not isinstance(instead, Sleep):
-            await self._tell_restart(word, session, known, instead, now)
+            return self._offer_for_work(word, session, unfinished, now)
+        event = None if isinstance(instead, Sleep) else _event_of_restart(word, session, known, instead, now)
+        if shards := await self._shards_with_orders_to_end(word.bot_id, unfinished, now):
+            # It is offered for nothing else, since every other task asks for more than the bot's id.
+            held = self._offer(word, session, {"id": (word.bot_id,)}, shards, now)
+            return Waiting(held=held, hold_seconds=self._short_hold_seconds, otherwise=instead, event=event)
+        if event is not None:
+            await self.events.submit(event)
         return instead
+
+    async def wait(self, waiting: Waiting, gone: Gone) -> PollAnswer:
+        """The run that comes, or what to answer without one, after its `hold_seconds` at most. Raises DatabaseAway."""
+        held = waiting.held
+        ending = await self._ending(held, waiting.hold_seconds, gone)
+        if isinstance(ending, Closed):
+            if waiting.event is not None:
+                await self.events.submit(waiting.event)
+            return waiting.otherwise
+        self.presence.is_busy(held.offer.bot_id)
+        RUNS_HANDED_OUT.inc()
+        return Run(ending, held.offer.dimensions)
 
     async def _update(self, word: BotWord, version: str, now: datetime) -> UpdateBot:
         """Before anything else can go wrong: a bot that is broken, or has no session, may be mended by it."""
@@ -148,48 +178,27 @@ class Poll:
             return None
         return restart_due(word.bot_id, session, word.state, known.restart, self.settings.restart_rules)
 
-    async def _order_to_end(
-        self, word: BotWord, session: Session, unfinished: list[UnfinishedRun], now: datetime, gone: Gone
-    ) -> Run | None:
-        """A bot that may not work is still told to end, if somebody asked for that: it is offered for nothing else,
-        since every other task asks for more than the bot's id."""
-        shards = frozenset(one.shard for one in unfinished if one.is_termination)
-        if not unfinished:
-            bot_id = word.bot_id
-            shards = await self.database.read(lambda connection: shards_with_terminations(connection, bot_id, now))
-        if not shards:
-            return None
-        answer = await self._offer(word, session, {"id": (word.bot_id,)}, shards, now, gone)
-        return answer if isinstance(answer, Run) else None
+    async def _shards_with_orders_to_end(
+        self, bot_id: str, unfinished: list[UnfinishedRun], now: datetime
+    ) -> frozenset[int]:
+        """A bot that may not work is still told to end, if somebody asked for that."""
+        if unfinished:
+            return frozenset(one.shard for one in unfinished if one.is_termination)
+        return await self.database.read(lambda connection: shards_with_terminations(connection, bot_id, now))
 
-    async def _tell_restart(
-        self, word: BotWord, session: Session, known: KnownBot, due: RestartBot | RebootHost, now: datetime
-    ) -> None:
-        event_id = restart_event_id(word.bot_id, session, known.restart)
-        await self.events.submit(event_of_word(word, "request_restart", due.reason, now, event_id=event_id))
-
-    async def _hold(
-        self, word: BotWord, session: Session, unfinished: list[UnfinishedRun], now: datetime, gone: Gone
-    ) -> PollAnswer:
+    def _offer_for_work(
+        self, word: BotWord, session: Session, unfinished: list[UnfinishedRun], now: datetime
+    ) -> Waiting:
         """A bot with an unfinished run is offered to that run's shard alone, so that it can be given nothing else."""
         dimensions = {key: tuple(values) for key, values in word.facts.dimensions.items()}
         shards = frozenset(one.shard for one in unfinished)
-        hold_seconds = self.settings.hold_seconds
-        if shards:
-            hold_seconds = min(hold_seconds, self.settings.unfinished_hold_seconds)
-        return await self._offer(word, session, dimensions, shards or self._shards_of(word), now, gone, hold_seconds)
+        held = self._offer(word, session, dimensions, shards or self._shards_of(word), now)
+        return Waiting(held=held, hold_seconds=self._short_hold_seconds if shards else self.settings.hold_seconds)
 
-    async def _offer(
-        self,
-        word: BotWord,
-        session: Session,
-        dimensions: BotDimensions,
-        shards: frozenset[int],
-        now: datetime,
-        gone: Gone,
-        hold_seconds: float | None = None,
-    ) -> Run | Sleep:
-        held = self.offers.open(
+    def _offer(
+        self, word: BotWord, session: Session, dimensions: BotDimensions, shards: frozenset[int], now: datetime
+    ) -> HeldPoll:
+        return self.offers.open(
             bot_id=word.bot_id,
             session=session,
             dimensions=dimensions,
@@ -197,29 +206,36 @@ class Poll:
             idle_since=self.presence.idle_since(word.bot_id, now),
             shards=shards,
         )
-        if hold_seconds is None:
-            hold_seconds = min(self.settings.hold_seconds, self.settings.unfinished_hold_seconds)
-        ending = await _ending(self.offers, held, hold_seconds, gone)
-        if isinstance(ending, Closed):
-            return Sleep(0)
-        self.presence.is_busy(word.bot_id)
-        RUNS_HANDED_OUT.inc()
-        return Run(ending, dimensions)
+
+    @property
+    def _short_hold_seconds(self) -> float:
+        return min(self.settings.hold_seconds, self.settings.unfinished_hold_seconds)
+
+    async def _ending(self, held: HeldPoll, hold_seconds: float, gone: Gone) -> RunAssigned | Closed:
+        """How this poll ends, at the latest a moment after `hold_seconds`."""
+        offers, loop = self.offers, asyncio.get_running_loop()
+        parting = loop.call_later(hold_seconds, offers.withdraw, held)
+        closing = loop.call_later(
+            hold_seconds + self.settings.parting_seconds, offers.close, held, Closed.HELD_LONG_ENOUGH
+        )
+        watch = asyncio.create_task(gone())
+        watch.add_done_callback(lambda _: offers.close(held, Closed.GONE))
+        try:
+            return await held.ending
+        except asyncio.CancelledError:
+            offers.close(held, Closed.GONE)
+            raise
+        finally:
+            parting.cancel()
+            closing.cancel()
+            watch.cancel()
 
     def _shards_of(self, word: BotWord) -> frozenset[int]:
         return frozenset(shard_of_pool(pool, self.shard_count) for pool in word.pools or (NO_POOL,))
 
 
-async def _ending(offers: Offers, held: HeldPoll, hold_seconds: float, gone: Gone) -> RunAssigned | Closed:
-    """How this poll ends, at the latest after `hold_seconds`."""
-    timer = asyncio.get_running_loop().call_later(hold_seconds, offers.close, held, Closed.HELD_LONG_ENOUGH)
-    watch = asyncio.create_task(gone())
-    watch.add_done_callback(lambda _: offers.close(held, Closed.GONE))
-    try:
-        return await held.ending
-    except asyncio.CancelledError:
-        offers.close(held, Closed.GONE)
-        raise
-    finally:
-        timer.cancel()
-        watch.cancel()
+def _event_of_restart(
+    word: BotWord, session: Session, known: KnownBot, due: RestartBot | RebootHost, now: datetime
+) -> BotEvent:
+    event_id = restart_event_id(word.bot_id, session, known.restart)
+    return event_of_word(word, "request_restart", due.reason, now, event_id=event_id)

@@ -12,10 +12,10 @@ from swarming_common.errors import NotFound
 from swarming_common.http.body import read_body
 from swarming_frontend.api.bodies import read_message
 from swarming_frontend.api.encoding import integer, present, reply, timestamp
+from swarming_frontend.api.given import Use
 from swarming_frontend.api.messages import Integer, Message
 from swarming_frontend.identity import caller_of
 from swarming_frontend.store.uploads import UploadVersion
-from swarming_frontend.usecases.registry import Usecases
 from swarming_frontend.usecases.uploads import Uploaded
 
 MAX_SCRIPT_BODY_BYTES = 2 * 1024 * 1024
@@ -40,83 +40,84 @@ class RevertBody(Message):
     version: Integer
 
 
-def uploads(use: Usecases) -> APIRouter:
-    """The routes of the two scripts and of the archive."""
-    router = APIRouter(prefix="/server", tags=["server"])
-    for kind in (UploadKind.BOT_CONFIG, UploadKind.BOOTSTRAP):
-        _add_script(router, use, kind)
-        _add_versions(router, use, kind)
-    _add_archive(router, use)
-    _add_versions(router, use, UploadKind.BOT_ARCHIVE)
-    return router
+router = APIRouter(prefix="/server", tags=["server"])
 
 
-def _add_script(router: APIRouter, use: Usecases, kind: UploadKind) -> None:
+def _add_script(kind: UploadKind) -> None:
     @router.get(f"/{kind}", name=f"{kind}")
     @router.get(f"/get_{kind}", name=f"get_{kind}")
-    async def current() -> Response:
+    async def current(use: Use) -> Response:
         """The script in force: `content`, `version`, and of an uploaded one `who` and `when`."""
         return reply(_script(await use.uploads.current(kind)))
 
     @router.post(f"/{kind}", name=f"upload_{kind}")
-    async def put(request: Request) -> Response:
+    async def put(request: Request, use: Use) -> Response:
         """Put a script in force. A text that is no Python is refused with its line."""
         body = await read_message(request, ScriptBody, MAX_SCRIPT_BODY_BYTES)
         by, now = str(caller_of(request)), use.clock.now()
         return reply(_facts(await use.uploads.upload(kind, body.content.encode(), by, now)))
 
     @router.get(f"/{kind}/diff", name=f"{kind}_diff")
-    async def diff(first: Annotated[QueryNumber, Query(alias="from")], to: QueryNumber | None = None) -> Response:
+    async def diff(
+        use: Use, first: Annotated[QueryNumber, Query(alias="from")], to: QueryNumber | None = None
+    ) -> Response:
         """What changed from one version to another, or to the one in force: a unified diff."""
         second = (await use.uploads.current(kind)).number if to is None else to
         text = await use.uploads.diff(kind, first, second)
         return reply(present(diff=text, **{"from": integer(first)}, to=integer(second)))
 
     @router.get(f"/{kind}/versions/{{number}}", name=f"{kind}_version")
-    async def version(number: Number) -> Response:
+    async def version(number: Number, use: Use) -> Response:
         """One version, with its content."""
         return reply(_script(await use.uploads.one(kind, number)))
 
 
-def _add_archive(router: APIRouter, use: Usecases) -> None:
-    kind = UploadKind.BOT_ARCHIVE
-
-    @router.get(f"/{kind}")
-    async def current_archive() -> Response:
-        """What is known of the archive that is served instead of the one this server builds; 404 if none is."""
-        found = (await use.uploads.current(kind)).version
-        if found is None or found.digest is None:
-            raise NotFound("no archive is uploaded: bots get the one that this server builds")
-        return reply(_facts(found))
-
-    @router.post(f"/{kind}")
-    async def put_archive(request: Request) -> Response:
-        """Serve this zip, the request's body, instead. `bot_version` is the version that its bots will say."""
-        content = await read_body(request, MAX_ARCHIVE_BYTES)
-        by, now = str(caller_of(request)), use.clock.now()
-        return reply(_facts(await use.uploads.upload(kind, content, by, now)))
-
-    @router.delete(f"/{kind}")
-    async def remove_archive(request: Request) -> Response:
-        """Go back to the zip that this server builds; the same as a revert to version 0."""
-        by, now = str(caller_of(request)), use.clock.now()
-        return reply(_facts(await use.uploads.revert(kind, 0, by, now)))
-
-
-def _add_versions(router: APIRouter, use: Usecases, kind: UploadKind) -> None:
+def _add_versions(kind: UploadKind) -> None:
     @router.get(f"/{kind}/versions", name=f"{kind}_versions")
-    async def versions(limit: PageSize = 200, cursor: QueryNumber | None = None) -> Response:
+    async def versions(use: Use, limit: PageSize = 200, cursor: QueryNumber | None = None) -> Response:
         """All versions without their contents, the newest first, a page at a time."""
         found = await use.uploads.versions(kind, cursor, limit)
         more = integer(found[-1].version) if len(found) == limit else None
         return reply(present(items=[_facts(one) for one in found], cursor=more))
 
     @router.post(f"/{kind}/revert", name=f"revert_{kind}")
-    async def revert(request: Request) -> Response:
+    async def revert(request: Request, use: Use) -> Response:
         """Put an old version in force again, as a new one."""
         body = await read_message(request, RevertBody, MAX_SCRIPT_BODY_BYTES)
         by, now = str(caller_of(request)), use.clock.now()
         return reply(_facts(await use.uploads.revert(kind, body.version, by, now)))
+
+
+for _kind in (UploadKind.BOT_CONFIG, UploadKind.BOOTSTRAP):
+    _add_script(_kind)
+    _add_versions(_kind)
+
+
+@router.get(f"/{UploadKind.BOT_ARCHIVE}")
+async def current_archive(use: Use) -> Response:
+    """What is known of the archive that is served instead of the one this server builds; 404 if none is."""
+    found = (await use.uploads.current(UploadKind.BOT_ARCHIVE)).version
+    if found is None or found.digest is None:
+        raise NotFound("no archive is uploaded: bots get the one that this server builds")
+    return reply(_facts(found))
+
+
+@router.post(f"/{UploadKind.BOT_ARCHIVE}")
+async def put_archive(request: Request, use: Use) -> Response:
+    """Serve this zip, the request's body, instead. `bot_version` is the version that its bots will say."""
+    content = await read_body(request, MAX_ARCHIVE_BYTES)
+    by, now = str(caller_of(request)), use.clock.now()
+    return reply(_facts(await use.uploads.upload(UploadKind.BOT_ARCHIVE, content, by, now)))
+
+
+@router.delete(f"/{UploadKind.BOT_ARCHIVE}")
+async def remove_archive(request: Request, use: Use) -> Response:
+    """Go back to the zip that this server builds; the same as a revert to version 0."""
+    by, now = str(caller_of(request)), use.clock.now()
+    return reply(_facts(await use.uploads.revert(UploadKind.BOT_ARCHIVE, 0, by, now)))
+
+
+_add_versions(UploadKind.BOT_ARCHIVE)
 
 
 def _script(uploaded: Uploaded) -> dict[str, Any]:

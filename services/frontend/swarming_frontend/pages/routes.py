@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pydantic_core
-from fastapi import FastAPI, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -14,13 +14,13 @@ from starlette.staticfiles import StaticFiles
 from swarming_common.model.states import TaskState
 from swarming_frontend.api.cursors import decode_cursor, encode_cursor
 from swarming_frontend.api.errors import error_response
+from swarming_frontend.api.given import Use
 from swarming_frontend.api.queries import TASK_PLACE, BotIdText, TaskIdText, Text, task_and_run
 from swarming_frontend.pages.rendering import page
 from swarming_frontend.store.standings import Standing
 from swarming_frontend.store.task_lists import TaskFilter
 from swarming_frontend.usecases.list_bots import WhichBots
 from swarming_frontend.usecases.read_output import ReadOutput
-from swarming_frontend.usecases.registry import Usecases
 from swarming_frontend.usecases.why import AskWhy
 
 TASKS_ON_A_PAGE = 50
@@ -33,71 +33,74 @@ WHY_WORD_SECONDS = 0.3
 
 _API_PREFIXES = ("/api/", "/_ah/")
 
+router = APIRouter(include_in_schema=False)
+static_files = StaticFiles(directory=Path(__file__).parent / "static")
 
-def add_pages(app: FastAPI, use: Usecases) -> None:
-    """The pages and what they load."""
 
-    @app.get("/", include_in_schema=False)
-    async def index(cursor: Annotated[Text | None, Query()] = None) -> Response:
-        now = use.clock.now()
-        after = decode_cursor(TASK_PLACE, cursor)
-        tasks, place = await use.list_tasks.page(TaskFilter(), after, TASKS_ON_A_PAGE)
-        bots, more_bots = await use.list_bots.page(WhichBots(), None, BOTS_ON_A_PAGE, now)
-        return page(
-            "index.html",
-            now=now,
-            tasks=tasks,
-            older=encode_cursor(TASK_PLACE, place),
-            is_newest=after is None,
-            bots=[(bot, use.list_bots.is_dead(bot, now)) for bot in bots],
-            counts=await use.list_bots.count(WhichBots(), now),
-            has_more_bots=more_bots is not None,
+@router.get("/")
+async def index(use: Use, cursor: Annotated[Text | None, Query()] = None) -> Response:
+    """The newest tasks, or those before a cursor, and the bots."""
+    now = use.clock.now()
+    after = decode_cursor(TASK_PLACE, cursor)
+    tasks, place = await use.list_tasks.page(TaskFilter(), after, TASKS_ON_A_PAGE)
+    bots, more_bots = await use.list_bots.page(WhichBots(), None, BOTS_ON_A_PAGE, now)
+    return page(
+        "index.html",
+        now=now,
+        tasks=tasks,
+        older=encode_cursor(TASK_PLACE, place),
+        is_newest=after is None,
+        bots=[(bot, use.list_bots.is_dead(bot, now)) for bot in bots],
+        counts=await use.list_bots.count(WhichBots(), now),
+        has_more_bots=more_bots is not None,
+    )
+
+
+@router.get("/user/task/{task_id}")
+async def task(task_id: TaskIdText, use: Use) -> Response:
+    """A task or a run: how it stands, what was asked for, and its output."""
+    which, run_number = task_and_run(task_id)
+    stored = await use.read_task.request(which)
+    output = await use.read_output(
+        ReadOutput(
+            task_id=which,
+            run_number=run_number,
+            offset=0,
+            length=SHOWN_OUTPUT_BYTES,
+            whole_characters=True,
         )
+    )
+    standing = await use.read_task.standing(which, run_number)
+    now, why = use.clock.now(), None
+    if standing.state is TaskState.PENDING and not standing.is_run:
+        why = (await use.why(AskWhy(task_id=which, word_seconds=WHY_WORD_SECONDS), now)).summary
+    current = min(standing.current_slice, len(stored.request.task_slices) - 1)
+    return page(
+        "task.html",
+        now=now,
+        why=why,
+        id=task_id,
+        task=standing,
+        request=stored.request,
+        properties=stored.request.task_slices[current].properties,
+        command=shlex.join(stored.request.task_slices[current].properties.command),
+        sentence=sentence_about(standing),
+        output=output.content.decode(errors="replace"),
+        next_offset=output.next_offset,
+        run_id=str(output.run_id or ""),
+        is_final=output.state.is_final,
+        # the output was read first: it is all there only if the state was final even then
+        is_whole=output.state.is_final and len(output.content) < SHOWN_OUTPUT_BYTES - 3,
+    )
 
-    @app.get("/user/task/{task_id}", include_in_schema=False)
-    async def task(task_id: TaskIdText) -> Response:
-        which, run_number = task_and_run(task_id)
-        stored = await use.read_task.request(which)
-        output = await use.read_output(
-            ReadOutput(
-                task_id=which,
-                run_number=run_number,
-                offset=0,
-                length=SHOWN_OUTPUT_BYTES,
-                whole_characters=True,
-            )
-        )
-        standing = await use.read_task.standing(which, run_number)
-        now, why = use.clock.now(), None
-        if standing.state is TaskState.PENDING and not standing.is_run:
-            why = (await use.why(AskWhy(task_id=which, word_seconds=WHY_WORD_SECONDS), now)).summary
-        current = min(standing.current_slice, len(stored.request.task_slices) - 1)
-        return page(
-            "task.html",
-            now=now,
-            why=why,
-            id=task_id,
-            task=standing,
-            request=stored.request,
-            properties=stored.request.task_slices[current].properties,
-            command=shlex.join(stored.request.task_slices[current].properties.command),
-            sentence=sentence_about(standing),
-            output=output.content.decode(errors="replace"),
-            next_offset=output.next_offset,
-            run_id=str(output.run_id or ""),
-            is_final=output.state.is_final,
-            # the output was read first: it is all there only if the state was final even then
-            is_whole=output.state.is_final and len(output.content) < SHOWN_OUTPUT_BYTES - 3,
-        )
 
-    @app.get("/restricted/bot/{bot_id}", include_in_schema=False)
-    async def bot(bot_id: BotIdText) -> Response:
-        now = use.clock.now()
-        found = await use.list_bots.one(bot_id, now)
-        state = pydantic_core.to_json(found.state, indent=2).decode()
-        return page("bot.html", now=now, bot=found, is_dead=use.list_bots.is_dead(found, now), state=state)
-
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+@router.get("/restricted/bot/{bot_id}")
+async def bot(bot_id: BotIdText, use: Use) -> Response:
+    """A bot: how it stands and what it says of itself."""
+    now = use.clock.now()
+    found = await use.list_bots.one(bot_id, now)
+    state = pydantic_core.to_json(found.state, indent=2).decode()
+    return page("bot.html", now=now, bot=found, is_dead=use.list_bots.is_dead(found, now), state=state)
 
 
 def answer_error(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -56,6 +56,12 @@ def known(connection: Connection) -> set[str]:
     return set(connection.execute(select(command.c.command_id)).scalars())
 
 
+KNOWN = HotBatch(
+    known, "SELECT command_id FROM command", lambda: (), lambda rows: {str(row["command_id"]) for row in rows}
+)
+"""The same as a hot query."""
+
+
 class DatabaseContract:
     """Subclasses supply the fixture `database`: migrated, and empty."""
 
@@ -110,6 +116,11 @@ class DatabaseContract:
             await database.write_hot(adding("c", "a"))
 
         assert await database.read(known) == {"a", "b"}
+
+    async def test_a_hot_query_sees_what_was_written_before(self, database: Database) -> None:
+        await database.write_hot(adding("a", "b"))
+
+        assert await database.read_hot(KNOWN) == {"a", "b"}
 
     async def test_a_writer_holds_its_locks_and_writes(self, database: Database) -> None:
         writer = await database.open_writer("contract")

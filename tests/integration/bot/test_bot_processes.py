@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bot.scripted_server import PATIENCE_SECONDS, RUN_ID, Heard, ScriptedServer
+from tests.unit.bot.scripted_server import PATIENCE_SECONDS, RUN_ID, Heard
 from tests.unit.bot.test_bot_killing import noted
 from tests.unit.bot.test_bot_run import ends, is_running
 
@@ -33,13 +33,6 @@ with open({note!r}, "w") as file: print(os.getpid(), file=file)
 time.sleep(60)
 '''], {{}})
 """
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    scripted = ScriptedServer()
-    yield scripted
-    scripted.close()
 
 
 @pytest.fixture

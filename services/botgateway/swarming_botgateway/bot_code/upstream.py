@@ -1,0 +1,17 @@
+"""What bots that are not our own need in a handshake."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+def hooks_for(state: Mapping[str, Any], *, have_cipd: bool) -> str | None:
+    """The hooks to send to a bot with this state; None for none. Our own bots say in it which code they run, and need
+    nothing of CIPD."""
+    return None if have_cipd or isinstance(state.get("bot_code"), dict) else _upstream_hooks()
+
+
+@cache
+def _upstream_hooks() -> str:
+    return files(__package__).joinpath("upstream_hooks.py").read_text(encoding="utf-8")
