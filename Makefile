@@ -52,7 +52,7 @@ versions: $(SETUP)
 
 test: $(SETUP) ## run all tests, those on real PostgreSQL, RabbitMQ and Redis too; none may be skipped
 	$(BIN)/python -m tests.servers
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder tests
 
 bench: bench-engine bench-latency bench-failover bench-gateway ## run all benchmarks
 

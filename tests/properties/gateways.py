@@ -89,7 +89,7 @@ class Gateway:
         self._background = Background()
         self._offers = Offers(name, ports.bus.send, ports.clock.monotonic)
         self._roll_call = RollCall(self._offers, ports.bus.send, ports.clock.monotonic)
-        self._heard = Heard(ports.bus)
+        self._heard = Heard(ports.bus, ports.database)
         self._confirmed: set[tuple[RunId, str]] = set()
         self._seen: dict[str, datetime] = {}
         self._background.every(waits.seen_seconds, self._write_seen, f"{name}:seen")

@@ -9,6 +9,8 @@ def raise_file_limit() -> int:
     Many systems start a process with 1024, and each bot that waits is a connection.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):  # macOS names no hard limit, and refuses to go without one
+        return soft
     return hard

@@ -104,7 +104,7 @@ async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
         settings=settings,
         offers=offers,
         presence=Presence(ports.database, settings.state_seconds),
-        heard=Heard(ports.bus),
+        heard=Heard(ports.bus, ports.database),
         updates=HotGroupCommit(
             ports.database,
             hot_updates,

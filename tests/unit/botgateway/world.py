@@ -88,6 +88,11 @@ class Bus(InProcessBus):
     def __init__(self) -> None:
         super().__init__()
         self.after_reconnect: list[Callable[[], None]] = []
+        self.is_away = False
+
+    @property
+    def connected(self) -> bool:
+        return not self.is_away
 
     def on_reconnect(self, call: Callable[[], None]) -> None:
         self.after_reconnect.append(call)

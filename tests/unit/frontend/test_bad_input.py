@@ -24,6 +24,19 @@ TASK_GETS = ["task/{}/result", "task/{}/request", "task/{}/stdout"]
 LISTS = ["tasks/list", "tasks/count?start=0", "tasks/get_states?task_id=" + UNKNOWN, "bots/list", "bots/count"]
 GETS = [*LISTS, *(one.format(UNKNOWN) for one in TASK_GETS), "bot/bot1/get"]
 POSTS = ["tasks/new", f"task/{UNKNOWN}/cancel"]
+SCRIPTS = ["server/bot_config", "server/bootstrap"]
+MORE_GETS = [
+    *("bots/dimensions", "bot/bot1/tasks", "bot/bot1/events", "server/details"),
+    *(f"task/{UNKNOWN}/{what}" for what in ("children", "why")),
+    *(f"{script}/{what}" for script in SCRIPTS for what in ("versions", "versions/1", "diff")),
+    *("server/get_bot_config", "server/get_bootstrap", "server/bot_archive/versions"),
+]
+MORE_POSTS = [
+    *(f"task/{UNKNOWN}/{what}" for what in ("retry", "priority")),
+    *(f"bot/bot1/{what}" for what in ("terminate", "delete", "restart", "quarantine", "unquarantine")),
+    *("bot/bot1/maintenance", "bot/bot1/end_maintenance", "bots/delete_dead", "tasks/cancel", "server/token"),
+    *(f"{kind}/revert" for kind in (*SCRIPTS, "server/bot_archive")),
+]
 MOUNTS = ["/api/swarming/v1/", "/_ah/api/swarming/v1/"]
 
 BAD_NUMBERS = ["x", "", "-1", "1.5", "99999999999999999999", "\0"]
@@ -111,6 +124,43 @@ async def test_a_wrong_method_is_a_405_that_names_the_right_one(frontend, mount)
         reply = await frontend.client.get(mount + path)
         assert_refused(reply, 405)
         assert "POST" in reply.headers["allow"]
+
+
+async def test_a_wrong_method_is_a_405_also_for_what_people_ask_of_bots_and_uploads(frontend):
+    for paths, right, wrong in (
+        (MORE_GETS, "GET", ("POST", "PUT", "DELETE", "PATCH")),
+        (MORE_POSTS, "POST", ("GET", "PUT", "DELETE", "PATCH")),
+        (SCRIPTS, "GET", ("PUT", "DELETE", "PATCH")),
+    ):
+        for path in paths:
+            for method in wrong:
+                reply = await frontend.client.request(method, f"{MOUNTS[0]}{path}")
+                assert_refused(reply, 405)
+                assert right in reply.headers["allow"]
+
+
+@pytest.mark.parametrize("path", [*MORE_POSTS, *SCRIPTS])
+async def test_no_route_breaks_at_a_strange_body(frontend, path):
+    for body in BAD_BODIES:
+        if body.strip() and path != "server/token":  # which has no fields, and reads none
+            reply = await frontend.client.post(MOUNTS[0] + path, content=body)
+            assert_refused(reply, 400)
+    for weird in WEIRD:
+        for name in ("content", "version", "reason", "until", "priority", "tags", "kill_running", "nothing"):
+            reply = await frontend.client.post(MOUNTS[0] + path, content=json.dumps({name: weird}).encode())
+            assert reply.status_code in (200, 400, 404, 409), (path, name, weird, reply.text)
+            if reply.status_code != 200:
+                assert_refused(reply, reply.status_code)
+
+
+@pytest.mark.parametrize("path", MORE_GETS)
+async def test_no_route_breaks_at_a_strange_parameter(frontend, path):
+    for name in ("limit", "cursor", "from", "to", "start", "end", "state", "sort", "dimensions", "nothing"):
+        for value in ("", "x", "-1", "nan", "1e300", "\0", "é", "9" * 30):
+            reply = await frontend.client.get(MOUNTS[0] + path, params={name: value})
+            assert reply.status_code in (200, 400, 404), (path, name, value, reply.text)
+            if reply.status_code != 200:
+                assert_refused(reply, reply.status_code)
 
 
 async def test_an_unknown_thing_is_a_404(frontend):

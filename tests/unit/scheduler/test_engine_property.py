@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as some
 
 from swarming_common.model.dimensions import requirements
@@ -13,6 +13,7 @@ from swarming_scheduler.engine import index, matching, queues, standings
 from swarming_scheduler.engine.bots import WaitingBot
 from swarming_scheduler.engine.matching import Engine
 from swarming_scheduler.engine.queues import Ticket
+from tests.properties.seeds import run_seed
 from tests.unit.scheduler.naive_engine import NaiveEngine
 
 Step = Callable[[Any], object]
@@ -73,7 +74,8 @@ def sizes(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("sizes")
-@settings(max_examples=60, deadline=None)
+@seed(run_seed())
+@settings(max_examples=100, deadline=None)
 @given(histories)
 def test_the_engine_decides_as_a_plain_list_would(history: list[Step]):
     assert_same_decisions(history)
@@ -94,10 +96,38 @@ removed = many_ids.map(lambda task_id: lambda engine: engine.remove(task_id))
 
 
 @pytest.mark.usefixtures("sizes")
-@settings(max_examples=60, deadline=None)
+@seed(run_seed())
+@settings(max_examples=100, deadline=None)
 @given(some.lists(some.one_of(queued, queued, queued, queued, taken, removed), max_size=100))
 def test_one_long_queue_keeps_its_order(history: list[Step]):
     assert_same_decisions(history)
+
+
+MANY = [f"v{number}" for number in range(12)]
+some_values = some.one_of(some.just(MANY), some.lists(some.sampled_from(MANY), min_size=1, max_size=6, unique=True))
+one_of_many = some.builds(
+    submission,
+    some.builds(Ticket, some.sampled_from([1, 2]), some.integers(0, 40), many_ids),
+    some_values.map("|".join).map(lambda value: requirements([("os", value)])),
+    some.just(frozenset[str]()),
+)
+able = some.builds(
+    lambda bot_id, values: lambda engine: engine.offer(WaitingBot(bot_id, {"id": (bot_id,), "os": tuple(values)})),
+    some.sampled_from(MANY),
+    some_values,
+)
+gone = some.sampled_from(MANY).map(lambda bot_id: lambda engine: engine.withdraw(bot_id))
+
+
+@pytest.mark.usefixtures("sizes")
+@seed(run_seed())
+@settings(max_examples=100, deadline=None)
+@given(
+    some.lists(some.one_of(one_of_many, one_of_many, able, removed), max_size=80),
+    some.lists(some.one_of(one_of_many, able, able, gone), max_size=80),
+)
+def test_of_many_queues_and_of_many_bots_the_first_is_found(busy: list[Step], idle: list[Step]):
+    assert_same_decisions([*busy, *idle])
 
 
 def assert_same_decisions(history: list[Step]) -> None:

@@ -194,6 +194,19 @@ def test_an_offer_that_a_gateway_still_lists_gets_its_run_again(world: World):
     assert [one.offer_id for one in world.sent] == [offer.offer_id, offer.offer_id]
 
 
+def test_a_confirmation_that_is_read_again_is_a_life_sign(world: World):
+    """So a gateway that is cut off from the bus tells of its runs, by their rows."""
+    _, run = world.running("bot1", a_request(tolerance=60))
+    world.report(run, ReportKind.CONFIRMED)
+    world.pass_time(80)
+    world.report(run, ReportKind.CONFIRMED)
+
+    world.pass_time(80)
+    revoke_silent(world.state, world.now)
+
+    assert run.revoking is None
+
+
 def test_a_silent_bot_s_task_is_tried_once_on_another_bot(world: World):
     task, run = world.running("bot1", a_request(tolerance=60))
     world.report(run, ReportKind.CONFIRMED)

@@ -109,10 +109,10 @@ class Poll:
         news_before = self.offers.news_of_bots
         known = await self.known_bots.submit(word.bot_id)
         session = word.session
-        if known is None or known.session is None or session is None or session.is_newer(known.session):
-            return RestartBot("This server does not know the session; start over.")
-        if known.session.is_newer(session):
+        if known is not None and known.session is not None and session is not None and known.session.is_newer(session):
             return Superseded()
+        if known is None or known.session is None or session is None or not session.is_same_process(known.session):
+            return RestartBot("This server does not know the session; start over.")
         self.presence.see(word.bot_id, now, word.state)
         restrictions = await self.standing.at_poll(word, known, now)
         unfinished = await self._without_lost(word.bot_id, session, known, now)

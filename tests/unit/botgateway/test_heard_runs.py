@@ -1,0 +1,65 @@
+"""A bot that speaks is heard by its run's shard, also when the gateway alone is cut off from the bus."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select
+
+from swarming_botgateway.store.heard_runs import hot_heard_runs
+from swarming_common.database import tables
+from swarming_common.database.feed import Feed
+from swarming_common.database.port import Database
+from swarming_common.hints.scheduler import RunsHeard
+from tests.databases import OnPostgres, OnSqlite
+from tests.unit.botgateway.test_update_store import a_run, confirmed, finished, hot, said
+from tests.unit.botgateway.world import DEADLINE_SECONDS, Bus, a_world, some_settings
+
+
+async def told(feed: Feed, database: Database) -> list[tuple[int, str]]:
+    return [(row.task_id, row.kind) async for rows in feed.read(database) for row in rows]
+
+
+class HeardRuns:
+    """Subclasses supply `database`."""
+
+    async def test_the_confirmations_of_heard_runs_come_again_in_the_feed(self, database: Database):
+        heard, silent, ended = [await a_run(database) for _ in range(3)]
+        await hot(database, [said(heard, confirmed()), said(silent, confirmed()), said(ended, finished(0))])
+        feed = Feed(tables.run_report, select(tables.run_report))
+        await told(feed, database)
+
+        for _ in range(2):
+            await database.write_hot(hot_heard_runs([heard, ended]))
+            assert await told(feed, database) == [(heard.task_id, "confirmed")]
+
+        assert await told(feed, database) == []
+        await hot(database, [said(silent, finished(0))])
+        assert await told(feed, database) == [(silent.task_id, "finished")]
+
+
+class TestHeardRunsOnSqlite(OnSqlite, HeardRuns):
+    pass
+
+
+@pytest.mark.real("postgres")
+class TestHeardRunsOnPostgres(OnPostgres, HeardRuns):
+    pass
+
+
+async def test_a_gateway_without_the_bus_tells_by_rows(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(heard_seconds=0.02)) as world:
+        assert isinstance(world.ports.bus, Bus)
+        bot = await world.a_connected_bot()
+        run, feed = await world.a_run("bot1"), Feed(tables.run_report, select(tables.run_report))
+        await world.update(bot, run)
+        await world.hint(RunsHeard)
+        await told(feed, world.ports.database)
+
+        world.ports.bus.is_away = True
+        await world.update(bot, run)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not (heard := await told(feed, world.ports.database)):
+                pass
+
+        assert heard == [(run.task_id, "confirmed")]
+        assert len(world.of_kind(RunsHeard)) == 1
