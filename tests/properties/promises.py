@@ -154,7 +154,8 @@ class Promises:
         if was is TaskState.RUNNING and row["state"] == TaskState.PENDING:
             hold(bool(old["revoked"]), "a run is taken back in two steps", f"{old} -> {row}")
             said = {kind for kind, _ in self.said(row["task_id"], row["run_number"], row["bot_id"])}
-            hold(not said, "what its bot confirmed is not given to another", f"{old} -> {row}, said {said}")
+            is_free = not said or ReportKind.CANCELED in said  # given back, the process was never started
+            hold(is_free, "what its bot confirmed is not given to another", f"{old} -> {row}, said {said}")
         if row["run_number"] < newest:
             hold(row["state"] != TaskState.RUNNING, "a superseded run stays superseded", f"{old} -> {row}")
 

@@ -73,11 +73,11 @@ class Calls:
                 left = max(begun + patience - time.monotonic(), LEAST_TIMEOUT_SECONDS)
                 return self.once(path, payload, meanwhile, timeout=min(left, READ_TIMEOUT_SECONDS))
             except ServerAway as error:
-                delay = call_delay(attempt)
-                if time.monotonic() + delay > self._deadline(begun, patience):
+                left = self._deadline(begun, patience) - time.monotonic()
+                if left <= 0:
                     raise
                 log.debug("call_failed path=%s attempt=%d error=%s", path, attempt, error)
-                self._pause(delay, goes_on)
+                self._pause(min(call_delay(attempt), left), goes_on)  # the last attempt is at the very end
                 if not goes_on():
                     raise
             attempt += 1

@@ -7,6 +7,7 @@ import random
 # Upstream waits up to 300 s. Our bots should be back soon after a server restart, and ten seconds between
 # the calls of an idle bot is still next to nothing for a server that has thousands of them.
 LONGEST_DELAY_SECONDS = 10.0
+LONGEST_CALL_DELAY_SECONDS = 5.0  # of a bot at work: a server that is there for a moment should hear of its run
 FIRST_CALL_DELAY_SECONDS = 0.2  # most failures are a connection that died with one server replica
 FIRST_POLL_DELAY_SECONDS = 0.1
 # Only a person, or the end of the other process's bot, changes it.
@@ -17,7 +18,7 @@ JITTER = 0.2  # so that bots which lost the server together do not come back tog
 
 def call_delay(attempt: int) -> float:
     """Seconds to wait inside a call after its failed attempt number `attempt` (from 0)."""
-    return _jittered(min(FIRST_CALL_DELAY_SECONDS * 1.5 ** min(attempt, 30), LONGEST_DELAY_SECONDS))
+    return _jittered(min(FIRST_CALL_DELAY_SECONDS * 1.5 ** min(attempt, 30), LONGEST_CALL_DELAY_SECONDS))
 
 
 def poll_delay(failures: int) -> float:

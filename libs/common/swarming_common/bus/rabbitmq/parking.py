@@ -44,8 +44,8 @@ async def rabbitmq_parking(url: str) -> AsyncIterator["RabbitMQParking"]:
 
 
 class RabbitMQParking:
-    """See Parking. AMQP cannot look at a queue: messages are taken out unacknowledged, and closing the channel puts
-    back, at their place, those that were not acknowledged."""
+    """See Parking. AMQP cannot look at a queue: messages are taken out unacknowledged, and those that were not
+    acknowledged are put back at their place, at the latest when the channel closes."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -93,6 +93,7 @@ class RabbitMQParking:
                 messages = await _take(channel, limit, ids)
                 yield sorted(messages, key=lambda one: as_parked(one).parked_at)
             finally:
+                await _put_back(channel)
                 await channel.queue_delete(OPERATOR_LOCK)
 
 
@@ -112,6 +113,13 @@ async def _take(channel: AbstractChannel, limit: int, ids: Collection[str] | Non
             missing.discard(as_parked(message).id)
     await queue.cancel(consumer_tag)
     return messages
+
+
+async def _put_back(channel: AbstractChannel) -> None:
+    """The closing channel would do it too, but some time later: whoever looked next might miss some."""
+    underlay = await channel.get_underlay_channel()
+    await underlay.basic_recover(requeue=True)
+    await channel.declare_queue(PARKED_QUEUE, passive=True)  # answered by the queue, after what it was given back
 
 
 async def _lock(channel: AbstractChannel) -> None:
