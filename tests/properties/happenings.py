@@ -25,7 +25,7 @@ from tests.properties.promises import hold
 from tests.properties.world import Plan, World
 
 EXAMPLES_VARIABLE = "SWARMING_PROPERTY_EXAMPLES"
-EXAMPLES = int(os.environ.get(EXAMPLES_VARIABLE, "500"))
+EXAMPLES = int(os.environ.get(EXAMPLES_VARIABLE, "250"))
 """For each of the two tests; with those of test_engine_property.py more than a thousand in all."""
 STEPS = 20
 SETTINGS = settings(
