@@ -12,26 +12,23 @@ import json
 import signal
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
+from tests.benchmarks.distributed import distributed
 from tests.benchmarks.yardstick import measure
 from tests.cluster.cluster import Cluster
 from tests.cluster.flood import submit
 from tests.cluster.owners import owner_of
 from tests.cluster.records import event_rows, faults_in_numbers
-from tests.servers.collection import open_servers
 
 REPORT = Path("build/bench/failover.json")
 POOL = "failover"
@@ -71,7 +68,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     yardstick = measure()
-    with _cluster() as cluster:
+    with distributed(replicas=2) as cluster:
         rounds = asyncio.run(_measure(cluster, args.tasks, args.rounds))
     _show(rounds)
     for line in yardstick.lines():
@@ -79,26 +76,6 @@ def main() -> int:
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps([asdict(one) for one in rounds], indent=1))
     return 0
-
-
-@contextmanager
-def _cluster() -> Iterator[Cluster]:
-    with (
-        open_servers() as servers,
-        servers.postgres.database() as database,
-        servers.rabbitmq.vhost() as bus,
-        tempfile.TemporaryDirectory(prefix="swarming-bench-") as folder,
-        Cluster(
-            Path(folder),
-            database_url=urlsplit(servers.postgres.direct_url)._replace(path=urlsplit(database).path).geturl(),
-            bus_url=urlsplit(servers.rabbitmq.direct_url)._replace(path=urlsplit(bus).path).geturl(),
-            cache_url=servers.redis.direct_url,
-            frontends=2,
-            schedulers=2,
-            botgateways=2,
-        ) as cluster,
-    ):
-        yield cluster
 
 
 async def _measure(cluster: Cluster, tasks: int, rounds: int) -> list[Round]:

@@ -11,23 +11,19 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import uvloop
 
 from swarming_common.file_limit import raise_file_limit
+from tests.benchmarks.distributed import distributed
 from tests.benchmarks.simulated_bots import SimulatedBot, start_bots
 from tests.benchmarks.yardstick import Yardstick, measure, ms, percentile
 from tests.cluster.cluster import Cluster
 from tests.cluster.flood import submit
-from tests.servers.collection import open_servers
 
 REPORT = Path("build/bench/gateway.json")
 BUSY_BOTS = 200
@@ -92,29 +88,11 @@ def main() -> int:
     files = raise_file_limit()
     if files < args.bots + 100:
         parser.error(f"this process may open {files} files only, too few for {args.bots} bots")
-    with _cluster() as cluster:
+    with distributed(settings={"SWARMING_LOG_LEVEL": "warning"}) as cluster:
         figures = uvloop.run(_measure(cluster, args))
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps([{"what": type(one).__name__, **asdict(one)} for one in figures], indent=1))
     return 0
-
-
-@contextmanager
-def _cluster() -> Iterator[Cluster]:
-    with (
-        open_servers() as servers,
-        servers.postgres.database() as database,
-        servers.rabbitmq.vhost() as bus,
-        tempfile.TemporaryDirectory(prefix="swarming-bench-") as folder,
-        Cluster(
-            Path(folder),
-            database_url=urlsplit(servers.postgres.direct_url)._replace(path=urlsplit(database).path).geturl(),
-            bus_url=urlsplit(servers.rabbitmq.direct_url)._replace(path=urlsplit(bus).path).geturl(),
-            cache_url=servers.redis.direct_url,
-            settings={"SWARMING_LOG_LEVEL": "warning"},
-        ) as cluster,
-    ):
-        yield cluster
 
 
 async def _measure(cluster: Cluster, args: argparse.Namespace) -> list[Busy | Idle | HandedOut]:

@@ -19,10 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from swarming_client import NewTask
+from tests.benchmarks.distributed import distributed
 from tests.benchmarks.yardstick import Yardstick, measure, ms, percentile
-from tests.cluster.cluster import Cluster
 from tests.cluster.standalone import Standalone
-from tests.servers.collection import open_servers
 
 REPORT = Path("build/bench/latency.json")
 PAUSE_SECONDS = 0.1
@@ -72,21 +71,10 @@ def _embedded() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _distributed() -> Iterator[str]:
-    with (
-        open_servers() as servers,
-        servers.postgres.database() as database,
-        tempfile.TemporaryDirectory(prefix="swarming-bench-") as folder,
-    ):
-        cluster = Cluster(
-            Path(folder),
-            database_url=urlsplit(servers.postgres.direct_url)._replace(path=urlsplit(database).path).geturl(),
-            bus_url=servers.rabbitmq.direct_url,
-            cache_url=servers.redis.direct_url,
-        )
-        with cluster:
-            cluster.url = f"http://127.0.0.1:{cluster.ports['botgateway-1']}"
-            cluster.start_bots(BOTS)
-            yield f"http://127.0.0.1:{cluster.ports['frontend-1']}"
+    with distributed() as cluster:
+        cluster.url = f"http://127.0.0.1:{cluster.ports['botgateway-1']}"
+        cluster.start_bots(BOTS)
+        yield f"http://127.0.0.1:{cluster.ports['frontend-1']}"
 
 
 def _measure(form: str, url: str, tasks: int) -> Figures:

@@ -126,8 +126,7 @@ class Loading:
         now = self._clock.now()
         for task_id in task_ids:
             task = self._state.tasks.get(task_id)
-            # It may have ended meanwhile, or wait for a look at the tables before its next slice.
-            if task is not None and task.state is TaskState.PENDING and task_id not in self._state.undecided:
+            if task is not None and task.state is TaskState.PENDING:  # else it has ended meanwhile
                 enqueue(self._state, task, now)
         if self._state.changes:
             self._wake_commit()

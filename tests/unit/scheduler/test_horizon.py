@@ -6,7 +6,7 @@ from swarming_common.model.task_id import new_task_id
 from swarming_common.pools.port import FixedPools, Order, PoolSettings
 from swarming_scheduler.horizon import Horizon
 from swarming_scheduler.settings import Rules
-from swarming_scheduler.state import LiveTask
+from swarming_scheduler.state import LiveTask, Undecided
 from swarming_scheduler.usecases.assign import enqueue
 from swarming_scheduler.usecases.take_in import live_task
 from tests.unit.scheduler.builders import BEGINNING, World, a_request
@@ -115,3 +115,16 @@ def test_all_that_was_held_comes_in_order_at_the_end():
 
     assert found == [tasks[1].task_id, tasks[0].task_id, tasks[3].task_id, tasks[2].task_id]
     assert not horizon.is_beyond(tasks[2])
+
+
+def test_what_was_held_and_waits_for_a_look_at_the_tables_meanwhile_is_in_no_queue():
+    world = loading()
+    held, last = a_task(world, age=20), a_task(world, age=10)
+    enqueue(world.state, held, world.now)
+    world.state.undecided[held.task_id] = Undecided(held, 0, since=world.now, needs_twins=False)
+
+    reach(world, last)
+    world.offer("bot1")
+
+    assert held.run is None
+    assert world.state.engine.pending == 0

@@ -12,7 +12,10 @@ from swarming_scheduler.state import KnownBot, LiveRun, LiveTask, ShardState
 
 def enqueue(state: ShardState, task: LiveTask, now: datetime) -> None:
     """Let a pending task wait, or assign it at once if a bot waits for it; unless one that is not loaded yet may come
-    before it. Nobody starts what is overdue, after a takeover say: the next sweep moves it on."""
+    before it. Nobody starts what is overdue, after a takeover say: the next sweep moves it on. A task that waits for a
+    look at the tables is in no queue: `decide` moves it on."""
+    if task.task_id in state.undecided:
+        return
     if task.slice_expiration_ts is not None and task.slice_expiration_ts < now:
         return
     if state.horizon is not None and state.horizon.is_beyond(task):

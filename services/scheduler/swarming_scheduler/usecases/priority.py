@@ -33,6 +33,6 @@ def reprioritize(
             if priority != previous:
                 fact = TaskReprioritized(task_id=task.text_id, priority=priority, previous_priority=previous)
                 state.tell(task, fact, now)
-        if priority != previous and task_id not in state.undecided:
+        if priority != previous:
             enqueue(state, task, now)
     return PriorityOutcome(ok=True, priority=task.priority)
