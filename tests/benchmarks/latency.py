@@ -1,8 +1,8 @@
 """`make bench-latency`: from a submission to the start of its process, on an idle system.
 
 One task after the other, each with a pause before and after its submission; the process stamps its own start
-(`date +%s.%N`). The client and the bots talk to the services' own ports, the services to the servers' own: no proxy
-between. Writes build/bench/latency.json.
+(`date +%s.%N`), and the yardstick is measured with the same pauses. The client and the bots talk to the services' own
+ports, the services to the servers' own: no proxy between. Writes build/bench/latency.json.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def _measure(form: str, url: str, tasks: int) -> Figures:
     client = _Client(url)
     for _ in range(WARM_UP_TASKS):
         client.run_task()
-    yardstick = measure()
+    yardstick = measure(PAUSE_SECONDS)
     times = [client.run_task() for _ in range(tasks)]
     starts, answers = [one[0] for one in times], [one[1] for one in times]
     return Figures(

@@ -4,16 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from swarming_botgateway.store.hot_bots import hot_known_bots, hot_seen_bots
+from swarming_botgateway.store.updates import hot_revoked_runs, hot_updates
 from swarming_common.database import postgres
 from swarming_common.database.feed import Feed
+from swarming_common.database.port import HotBatch
 from swarming_common.database.postgres import PostgresDatabase, asyncpg_url, open_postgres
 from swarming_common.database.tables import command, metadata
 from swarming_common.errors import DatabaseAway, DataRejected
 from swarming_common.testing.contracts.database import a_command, add, known
+from swarming_frontend.store.requests import hot_requests
+from swarming_scheduler.store import Batch, hot_batch
 from tests.servers import Servers
 
 pytestmark = pytest.mark.real("postgres")
@@ -111,3 +117,30 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(database: Post
         (table.name, column.name, bool(column.nullable)) for table in metadata.tables.values() for column in table.c
     }
     assert {one for one in found if one[0] != "alembic_version"} == expected
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        hot_requests([]),
+        hot_batch(Batch()),
+        hot_updates([]),
+        hot_revoked_runs([]),
+        hot_known_bots([]),
+        hot_seen_bots([]),
+    ],
+    ids=["requests", "decisions", "updates", "revoked_runs", "known_bots", "seen_bots"],
+)
+async def test_a_hot_batch_finds_its_rows_by_key_though_it_was_planned_on_empty_tables(
+    migrated_postgres: str, batch: HotBatch[Any]
+):
+    connection = await asyncpg.connect(migrated_postgres, server_settings=postgres.PLAN_BY_KEY)
+    try:
+        await connection.execute(f"PREPARE hot AS {batch.statement}")
+        nothing = ", ".join("NULL" for _ in batch.arguments())
+        plan = [str(row[0]) for row in await connection.fetch(f"EXPLAIN EXECUTE hot({nothing})")]
+    finally:
+        await connection.close()
+
+    assert any("Index" in line for line in plan)
+    assert not [line for line in plan if "Seq Scan" in line]

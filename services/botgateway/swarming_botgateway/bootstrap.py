@@ -22,7 +22,7 @@ from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
 from swarming_botgateway.store.bots import KnownBot, shard_count
 from swarming_botgateway.store.hot_bots import hot_known_bots
-from swarming_botgateway.store.updates import RunUpdate, Verdict, hot_updates
+from swarming_botgateway.store.updates import RunUpdate, Verdict, hot_revoked_runs, hot_updates
 from swarming_botgateway.usecases.connect import Connect, Connected, Handshake, write_handshakes
 from swarming_botgateway.usecases.join import Join
 from swarming_botgateway.usecases.judge_failures import JudgeFailures
@@ -40,6 +40,7 @@ from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotCommandsGiven, BotFilesChanged, BotSettingChanged
 from swarming_common.http.hot_routes import below
 from swarming_common.lifecycle import BuildService, Ports
+from swarming_common.model.task_id import RunId
 
 MAX_UPDATES_IN_A_COMMIT = 100
 """Each may carry a chunk of output, so this bounds the size of a statement."""
@@ -61,6 +62,7 @@ class _Parts:
     events: GroupCommit[BotEvent, None]
     handshakes: GroupCommit[tuple[Handshake, datetime], Connected]
     known_bots: GroupRead[str, KnownBot | None]
+    revoked: GroupRead[tuple[RunId, str], bool]
     standing: KeepStanding
     commands: ObeyCommands
     pulse: DatabasePulse
@@ -87,6 +89,7 @@ def build(settings: BotGatewaySettings) -> BuildService:
             parts.offers.close_all(Closed.STOPPING)
         await parts.handshakes.close()
         await parts.known_bots.close()
+        await parts.revoked.close()
         await parts.updates.close()
         await parts.events.close()
         await parts.heard.tell()
@@ -117,6 +120,7 @@ async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
             ports.database, write_handshakes, name="handshakes", max_items=MAX_HANDSHAKES_IN_A_COMMIT
         ),
         known_bots=GroupRead(ports.database, hot_known_bots, name="known_bots"),
+        revoked=GroupRead(ports.database, hot_revoked_runs, name="revoked_runs"),
         standing=KeepStanding(ports.database),
         commands=ObeyCommands(database=ports.database, bus=ports.bus, offers=offers),
         pulse=DatabasePulse(ports.database),
@@ -146,6 +150,7 @@ def _report(parts: _Parts) -> ReportRun:
     return ReportRun(
         database=parts.ports.database,
         updates=parts.updates,
+        revoked=parts.revoked,
         bus=parts.ports.bus,
         cache=parts.ports.cache,
         heard=parts.heard,

@@ -25,6 +25,16 @@ WRITER_SILENCE_MS = 5_000
 
 _SERVER_SETTINGS = {"statement_timeout": str(STATEMENT_MS), "application_name": "swarming"}
 
+PLAN_BY_KEY = {
+    # A hot batch finds its rows by key, whatever its arguments; to plan it each time takes longer than to run it.
+    "plan_cache_mode": "force_generic_plan",
+    # Such a plan may be made while the tables are empty, where reading them whole looks cheap, and is kept.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""For connections that run hot batches."""
+
 WRITER_ANSWER_SECONDS = 7.0
 """A writer that hears nothing for so long has been cut off: the server has ended its session by then."""
 
@@ -100,6 +110,7 @@ class PostgresDatabase:
                     "idle_in_transaction_session_timeout": silence,
                     "statement_timeout": silence,
                     "tcp_user_timeout": silence,
+                    **PLAN_BY_KEY,
                 },
             },
         )
@@ -138,7 +149,7 @@ class _HotConnection:
             with translated():
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await asyncpg.connect(
-                        self._url, timeout=CONNECT_SECONDS, server_settings=_SERVER_SETTINGS
+                        self._url, timeout=CONNECT_SECONDS, server_settings={**_SERVER_SETTINGS, **PLAN_BY_KEY}
                     )
                 found: Sequence[Any] = await self._connection.fetch(statement, *arguments)
                 return found

@@ -106,13 +106,26 @@ def late_report(report: Report | None) -> Report | None:
     return report.model_copy(update={"kind": ReportKind.LATE})
 
 
-def revoked_runs(connection: Connection, runs: Sequence[tuple[RunId, str]]) -> set[tuple[RunId, str]]:
-    """Those of these runs and bots that do not belong together any more.
+def hot_revoked_runs(runs: Sequence[tuple[RunId, str]]) -> HotBatch[Sequence[bool]]:
+    """Of each of these runs and bots, in order, whether they do not belong together any more.
 
     To be asked after the commit of a run's confirmation. Whoever takes a run back commits that first and then reads
     the reports, so at least one side sees what the other wrote (docs/decisions/0002).
     """
-    return {(run, bot_id) for run, bot_id in runs if not _is_given_to(connection, run, bot_id)}
+
+    def arguments() -> tuple[list[Any], ...]:
+        return (
+            [run.task_id for run, _ in runs],
+            [run.number for run, _ in runs],
+            [bot_id for _, bot_id in runs],
+        )
+
+    return HotBatch(
+        lambda connection: [not _is_given_to(connection, run, bot_id) for run, bot_id in runs],
+        _REVOKED,
+        arguments,
+        lambda rows: [row["is_revoked"] for row in rows],
+    )
 
 
 def _is_given_to(connection: Connection, run: RunId, bot_id: str) -> bool:
@@ -185,6 +198,17 @@ def _says_the_same(update: RunUpdate, report: Any) -> bool:
         and (report.kind, report.exit_code, report.duration) == (said.kind, said.exit_code, said.duration)
     )
 
+
+_REVOKED = f"""
+SELECT NOT EXISTS (
+  SELECT FROM task_run AS run
+  WHERE run.task_id = asked.task_id AND run.run_number = asked.run_number AND run.bot_id = asked.bot_id
+    AND run.state = {int(TaskState.RUNNING)} AND NOT run.revoked
+) AS is_revoked
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS smallint[]), CAST($3 AS text[]))
+  WITH ORDINALITY AS asked(task_id, run_number, bot_id, n)
+ORDER BY n
+"""
 
 _REPORT_COLUMNS = (
     "task_id, run_number, bot_id, kind, shard, session, created_ts, exit_code, duration, hard_timeout, io_timeout,"

@@ -9,11 +9,12 @@ import structlog
 from swarming_botgateway.heard import Heard
 from swarming_botgateway.metrics import OUTPUT_BYTES, UPDATES
 from swarming_botgateway.presence import Presence
-from swarming_botgateway.store.updates import Output, RunUpdate, Verdict, late_report, revoked_runs
+from swarming_botgateway.store.updates import Output, RunUpdate, Verdict, late_report
 from swarming_botgateway.usecases.judge_failures import JudgeFailures
 from swarming_common.bus.port import Bus
 from swarming_common.cache.port import Cache
 from swarming_common.database.group_commit import GroupCommit
+from swarming_common.database.group_read import GroupRead
 from swarming_common.database.port import Database
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import Report, RunReported
@@ -49,6 +50,7 @@ class ReportRun:
 
     database: Database
     updates: GroupCommit[RunUpdate, Verdict]
+    revoked: GroupRead[tuple[RunId, str], bool]
     bus: Bus
     cache: Cache
     heard: Heard
@@ -87,8 +89,7 @@ class ReportRun:
         """Look again after a confirmation, where the run may have been revoked while it was being written."""
         if update.report is None or update.report.kind is not ReportKind.CONFIRMED or self.database.dialect == "sqlite":
             return False  # on SQLite commits come one after another, and the one that wrote this has looked
-        key = (update.run, update.bot_id)
-        return key in await self.database.read(lambda connection: revoked_runs(connection, [key]))
+        return await self.revoked.submit((update.run, update.bot_id))
 
     def _tell(self, update: RunUpdate, shard: int) -> None:
         if update.report is not None:
