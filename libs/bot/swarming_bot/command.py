@@ -154,15 +154,18 @@ def _tuning(args: argparse.Namespace) -> Tuning:
 
 def _install_service(args: argparse.Namespace) -> int:
     # Needed once in a machine's life, and slow to import.
-    from swarming_bot.service import default_user, install, plan_service
+    from swarming_bot.service import check_user, default_user, install, plan_service
 
     for_system = os.geteuid() == 0 and not args.user
-    plan = plan_service(bot_arguments(args), for_system=for_system, user=args.run_as or default_user())
+    user = args.run_as or default_user()
+    plan = plan_service(bot_arguments(args), for_system=for_system, user=user)
     if args.only_print:
         print(f"# {plan.path}\n{plan.content}")
         for command in plan.commands:
             print(f"# then: {' '.join(command)}")
         return 0
+    if for_system:
+        check_user(user)
     install(plan)
     print(f"{plan.path} is written and enabled.")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import plistlib
+import pwd
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -82,6 +83,21 @@ def install(plan: ServicePlan) -> None:
             raise BotError(f"{plan.path} is written, but {command[0]} cannot be run: {error.strerror}") from error
         if done.returncode != 0:
             raise BotError(f"{plan.path} is written, but `{' '.join(command)}` failed")
+
+
+def check_user(user: str, archive: Optional[str] = None) -> None:
+    """Find out before anything is written whether bots can run as this user. Raises BotError.
+
+    archive: the zip that the bots run from, this one if not given; they keep their things beside it.
+    """
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise BotError(f"--run-as: this machine has no user {user!r}") from None
+    archive = archive or bot_file()
+    folder = os.path.dirname(archive) if archive else None
+    if folder and entry.pw_uid not in (0, os.stat(folder).st_uid):
+        raise BotError(f"{folder} does not belong to {user}, whom the bots run as: chown -R {user} {folder}")
 
 
 def default_user() -> str:

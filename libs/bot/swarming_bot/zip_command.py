@@ -44,12 +44,19 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if given and given[0] in ("-h", "--help", "help"):
         print(HELP, end="")
         return 0
-    name = given.pop(0) if given and given[0] in _COMMANDS else "start_bot"
     try:
-        return _COMMANDS[name](given)
+        return _COMMANDS[_taken_command(given)](given)
     except (BotError, OSError) as error:
         print(f"swarming_bot: {error}", file=sys.stderr)
         return CANNOT_START
+
+
+def _taken_command(given: List[str]) -> str:
+    """The command, taken out of the arguments."""
+    if "install-service" in given:  # wherever it stands among the options, as with `swarming bot`
+        given.remove("install-service")
+        return "install-service"
+    return given.pop(0) if given and given[0] in _COMMANDS else "start_bot"
 
 
 def _start_bot(arguments: List[str]) -> int:
@@ -76,9 +83,6 @@ def _be_the_bot(arguments: List[str], folder: CodeFolder, link: SupervisorLink) 
     args = parser.parse_args(arguments)
     if args.bots != 1:
         print("swarming_bot: --bots: a zip runs one bot; give each bot a folder of its own", file=sys.stderr)
-        return EXIT_BAD_ARGUMENTS
-    if args.action == command.INSTALL_SERVICE:
-        print("swarming_bot: install-service is a command of its own", file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
     link.stop_with_supervisor()
     args.work = args.work or folder.file("work")

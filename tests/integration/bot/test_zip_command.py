@@ -55,11 +55,13 @@ def test_wrong_options_end_it_at_once(archive):
     assert "a zip runs one bot" in done.stderr
 
 
-def test_a_service_is_installed_for_the_servers_address(archive):
-    done = start(archive, "install-service", "--print")
+@pytest.mark.parametrize("order", [("install-service", "--id", "box"), ("--id", "box", "install-service")])
+def test_a_service_is_installed_for_the_servers_address(archive, order):
+    done = start(archive, *order, "--print")
 
     assert done.returncode == 0
-    assert f"{archive} --server http://127.0.0.1:9" in done.stdout
+    assert f"{archive} --server http://127.0.0.1:9 --id box" in done.stdout
+    assert list(archive.parent.iterdir()) == [archive]
 
 
 def test_help_names_the_commands(archive):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
 import plistlib
+import pwd
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 
 from swarming_bot import command
 from swarming_bot.errors import BotError
-from swarming_bot.service import ServicePlan, install, plan_service
+from swarming_bot.service import ServicePlan, check_user, install, plan_service
 
 
 def parse(*arguments: str) -> argparse.Namespace:
@@ -104,6 +106,18 @@ def test_installing_writes_the_file_and_runs_the_commands(tmp_path, monkeypatch)
         install(ServicePlan(path, "text", (("systemctl", "fail"),)))
     with pytest.raises(BotError, match="no-such-program cannot be run"):
         install(ServicePlan(path, "text", (("no-such-program",),)))
+
+
+def test_a_service_runs_as_somebody_whom_the_bots_folder_belongs_to(tmp_path):
+    archive = str(tmp_path / "swarming_bot.zip")
+    somebody_else = next(one.pw_name for one in pwd.getpwall() if one.pw_uid not in (0, os.getuid()))
+
+    check_user("root", archive)
+    check_user(getpass.getuser(), archive)
+    with pytest.raises(BotError, match=f"chown -R {somebody_else} {tmp_path}"):
+        check_user(somebody_else, archive)
+    with pytest.raises(BotError, match="no user 'nobody at all'"):
+        check_user("nobody at all", archive)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
