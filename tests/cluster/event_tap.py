@@ -9,14 +9,14 @@ from typing import Self
 
 from swarming_common.bus.port import EventMessage
 from swarming_common.bus.rabbitmq import open_rabbitmq
-from swarming_common.events.envelope import CloudEvent, decode
+from swarming_common.events.envelope import NumberedEvent, decode
 
 
 class EventTap:
     """Collects events while its context is open, in a thread of its own. `events` is in the order of arrival."""
 
     def __init__(self, bus_url: str) -> None:
-        self.events: list[CloudEvent] = []
+        self.events: list[NumberedEvent] = []
         self._bus_url = bus_url
         self._queue = f"test.{uuid.uuid4().hex}"
         self._changed = threading.Condition()
@@ -37,7 +37,7 @@ class EventTap:
         self._thread.join()
         self._loop.close()
 
-    def wait_until(self, is_enough: Callable[[Sequence[CloudEvent]], bool], seconds: float) -> None:
+    def wait_until(self, is_enough: Callable[[Sequence[NumberedEvent]], bool], seconds: float) -> None:
         """Return when what has arrived is enough; raises AssertionError when it takes too long."""
         with self._changed:
             assert self._changed.wait_for(lambda: is_enough(self.events), seconds), (
@@ -54,5 +54,5 @@ class EventTap:
 
     async def _take(self, messages: Sequence[EventMessage]) -> None:
         with self._changed:
-            self.events += [one for message in messages for one in decode(message.body)]
+            self.events += [one for message in messages for one in decode(message.body, NumberedEvent)]
             self._changed.notify_all()

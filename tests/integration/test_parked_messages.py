@@ -20,7 +20,7 @@ from swarming_common.database.port import Database
 from swarming_common.database.tables import stats_cursor, stats_parked, task_event
 from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
-from swarming_common.events.envelope import KNOWN, CloudEvent, Event, encode
+from swarming_common.events.envelope import KNOWN, Event, NumberedEvent, encode
 from swarming_common.events.relay import cloud_event, events_after
 from swarming_common.hints import wire
 from swarming_common.hints.wire import Hint
@@ -60,7 +60,7 @@ class Consumer:
     async def handle(self, messages: Sequence[EventMessage]) -> None:
         await self._consumer.handle(messages)
 
-    async def store(self, *facts: Event) -> list[CloudEvent]:
+    async def store(self, *facts: Event) -> list[NumberedEvent]:
         rows = [a_row(number, fact) for number, fact in enumerate(facts, 1)]
         await self._database.write(lambda c: c.execute(task_event.insert(), rows) and None)
         return [cloud_event(row) for row in await self._database.read(lambda c: events_after(c, 7, 0, 1000))]
@@ -70,7 +70,7 @@ class Consumer:
             self._database, self._bus, QUEUE, cursors=stats_cursor, parked=stats_parked, work=self._work, known=known
         )
 
-    def _work(self, connection: Connection, events: Sequence[CloudEvent]) -> None:
+    def _work(self, connection: Connection, events: Sequence[NumberedEvent]) -> None:
         for event in events:
             self.counted(event.seq)
 

@@ -15,7 +15,7 @@ import structlog
 
 from swarming_common.bus.port import EventMessage
 from swarming_common.database.tables import command
-from swarming_common.events.envelope import decode
+from swarming_common.events.envelope import NumberedEvent, decode
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import ChildSubmitted, CommandGiven, TaskSubmitted
 from swarming_common.lifecycle import Ports
@@ -348,7 +348,7 @@ class World:
         return self.plan.pools.of(self.submitted[TaskId(task_id)].pool or "").task_retries
 
     def _see_event(self, message: EventMessage) -> None:
-        for event in decode(message.body):
+        for event in decode(message.body, NumberedEvent):
             self.promises.check_relayed(event.shard, event.seq)
 
     def _see_log(self, _: Any, level: str, entry: MutableMapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from swarming_common.background import Background
 from swarming_common.bus.port import BusAway
 from swarming_common.database.tables import stats_cursor, stats_parked
 from swarming_common.events.consumer import EventConsumer
-from swarming_common.events.envelope import CloudEvent
+from swarming_common.events.envelope import NumberedEvent
 from swarming_common.http.operations import operations
 from swarming_common.http.state import with_state
 from swarming_common.lifecycle import BuildService, Ports
@@ -54,7 +54,7 @@ def build(settings: StatsSettings) -> BuildService:
     return service
 
 
-def _work(connection: Connection, events: Sequence[CloudEvent]) -> None:
+def _work(connection: Connection, events: Sequence[NumberedEvent]) -> None:
     add_counts(connection, count(events))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from swarming_common.events.envelope import CloudEvent
+from swarming_common.events.envelope import NumberedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Amount:
     seconds: float = 0.0
 
 
-def count(events: Iterable[CloudEvent]) -> dict[Count, Amount]:
+def count(events: Iterable[NumberedEvent]) -> dict[Count, Amount]:
     """Events summed by minute, pool and kind."""
     counts: dict[Count, Amount] = {}
     for event in events:

@@ -16,7 +16,7 @@ from swarming_common.database.port import Database
 from swarming_common.database.tables import stats_cursor, stats_parked, task_event
 from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
-from swarming_common.events.envelope import KNOWN, CloudEvent, UnreadableEvent, decode, encode, routing_key
+from swarming_common.events.envelope import KNOWN, NumberedEvent, UnreadableEvent, decode, encode
 from swarming_common.events.relay import Relay, cloud_event, events_after
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -69,7 +69,7 @@ def test_the_wire_form_of_each_version_is_the_golden_one(fact):
 
     golden = json.loads((GOLDEN / f"{fact.name}.v{fact.version}.json").read_text())
     assert json.loads(encode([event])) == golden
-    assert decode(json.dumps(golden).encode())[0].typed() == fact
+    assert decode(json.dumps(golden).encode(), NumberedEvent)[0].typed() == fact
 
 
 def test_every_registered_event_has_a_golden_file_and_the_other_way_round():
@@ -80,7 +80,7 @@ def test_a_pack_is_a_list_and_a_single_event_is_itself():
     one, two = (cloud_event(_Row(a_row(seq))) for seq in (1, 2))
 
     assert isinstance(json.loads(encode([one])), dict)
-    assert decode(encode([one, two])) == [one, two]
+    assert decode(encode([one, two]), NumberedEvent) == [one, two]
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,22 @@ def test_a_pack_is_a_list_and_a_single_event_is_itself():
     ],
 )
 def test_the_routing_key_names_event_shard_and_pool(pool, key):
-    assert routing_key("task.queued", 7, pool) == key
+    assert cloud_event(_Row(a_row(1, pool=pool))).routing_key == key
 
 
 def test_the_pool_s_word_in_a_routing_key_is_cut_at_a_hundred_bytes():
-    assert len(routing_key("task.queued", 7, "ü" * 300)) == len("task.queued.s07.") + 100
+    event = cloud_event(_Row(a_row(1, pool="ü" * 300)))
+
+    assert len(event.routing_key) == len("task.queued.s07.") + 100
+
+
+@pytest.mark.parametrize("number", ["shard", "seq", "taskseq"])
+def test_an_event_of_a_task_without_one_of_its_numbers_is_none(number):
+    body = json.loads(encode([cloud_event(_Row(a_row(1)))]))
+    del body[number]
+
+    with pytest.raises(UnreadableEvent):
+        decode(json.dumps(body).encode(), NumberedEvent)
 
 
 @pytest.mark.parametrize("change", [{"type": "swarming.task.completed.v9"}, {"type": "x"}, {"data": {}}])
@@ -117,7 +128,7 @@ class Seen:
         )
         self.database = database
 
-    def _work(self, connection: Connection, events: Sequence[CloudEvent]) -> None:
+    def _work(self, connection: Connection, events: Sequence[NumberedEvent]) -> None:
         self.numbers += [event.seq for event in events]
 
     async def store(self, *numbers: int) -> None:
@@ -177,7 +188,7 @@ async def test_the_relay_sends_every_event_in_order_packed_by_key(sqlite_databas
             await asyncio.sleep(0.01)
     running.cancel()
 
-    packs = [[event.seq for event in decode(message.body)] for message in got]
+    packs = [[event.seq for event in decode(message.body, NumberedEvent)] for message in got]
     assert packs == [[2, 3], [4, 5, 6]]
     await subscription.close()
     await bus.close()

@@ -16,7 +16,7 @@ from swarming_common.database.tables import stats_cursor, stats_parked, task_eve
 from swarming_common.events import consumer as consumer_module
 from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
-from swarming_common.events.envelope import KNOWN, CloudEvent, Event, decode, encode
+from swarming_common.events.envelope import KNOWN, Event, NumberedEvent, decode, encode
 from swarming_common.events.relay import cloud_event, events_after
 from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS, soon
 from tests.unit.common.test_events import a_row
@@ -62,7 +62,7 @@ class World:
         rows = [a_row(number, fact) for number, fact in enumerate(facts, 1)]
         await self.database.write(lambda c: c.execute(task_event.insert(), rows) and None)
 
-    async def stored(self) -> list[CloudEvent]:
+    async def stored(self) -> list[NumberedEvent]:
         return [cloud_event(row) for row in await self.database.read(lambda c: events_after(c, 7, 0, 1000))]
 
     async def tell(self, *numbers: int) -> None:
@@ -97,7 +97,7 @@ class World:
             known=known,
         )
 
-    def _work(self, connection: Connection, events: Sequence[CloudEvent]) -> None:
+    def _work(self, connection: Connection, events: Sequence[NumberedEvent]) -> None:
         for event in events:
             if event.seq in self.poison:
                 raise self.poison[event.seq]
@@ -123,7 +123,7 @@ async def test_an_event_of_an_unknown_type_is_parked_and_blocks_nothing(world: W
     [parked] = await world.parked()
     assert (parked.source, parked.kind) == ("test", "swarming.task.exploded.v1")
     assert parked.reason == "unknown event type 'swarming.task.exploded.v1'"
-    assert [one.seq for one in decode(parked.body)] == [2]
+    assert [one.seq for one in decode(parked.body, NumberedEvent)] == [2]
 
 
 async def test_a_newer_version_is_parked_and_says_which_one_is_known(world: World):
@@ -214,7 +214,7 @@ async def test_a_flood_is_parked_in_packs(world: World):
     await world.consumer.catch_up()
 
     assert world.worked_on == [901]
-    assert [len(decode(one.body)) for one in await world.parked()] == [500, 400]
+    assert [len(decode(one.body, NumberedEvent)) for one in await world.parked()] == [500, 400]
     world.upgrade()
     await world.replay()
     assert sorted(world.worked_on) == list(range(1, 902))
@@ -245,7 +245,7 @@ async def test_a_work_that_failed_and_is_mended_counts_the_replay_once(world: Wo
     await world.replay()
 
     assert world.worked_on == [1, 3, 5, 2, 4]
-    assert [(one.tries, decode(one.body)[0].seq) for one in still_parked] == [(2, 4)]
+    assert [(one.tries, decode(one.body, NumberedEvent)[0].seq) for one in still_parked] == [(2, 4)]
     assert await world.parked() == []
 
 

@@ -7,21 +7,20 @@ from itertools import groupby
 
 from swarming_common.bus.port import EventMessage, Undigestible
 from swarming_common.events.envelope import (
-    CloudEvent,
     KnownEvents,
+    NumberedEvent,
     UnreadableEvent,
     decode_each,
     encode,
-    routing_key,
 )
-from swarming_common.events.relay import PACK_EVENTS
+from swarming_common.events.packs import PACK_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
     """An event that cannot be digested, why, and how often it was replayed."""
 
-    event: CloudEvent
+    event: NumberedEvent
     reason: str
     replays: int = 0
 
@@ -30,11 +29,11 @@ class Stranger:
 class Batch:
     """The events of some messages, by shard."""
 
-    news: dict[int, list[CloudEvent]] = field(default_factory=lambda: defaultdict(list))
+    news: dict[int, list[NumberedEvent]] = field(default_factory=lambda: defaultdict(list))
     """Told by the relay, and known here."""
     told_to: dict[int, int] = field(default_factory=dict)
     """The highest number told of a shard, known here or not."""
-    replays: dict[int, list[tuple[CloudEvent, int]]] = field(default_factory=lambda: defaultdict(list))
+    replays: dict[int, list[tuple[NumberedEvent, int]]] = field(default_factory=lambda: defaultdict(list))
     """Known here and brought again by an operator, with how often."""
     strangers: list[Stranger] = field(default_factory=list)
     """Events that are not known here, told or replayed."""
@@ -45,7 +44,7 @@ def sort_out(messages: Sequence[EventMessage], known: KnownEvents) -> Batch:
     """Read the messages."""
     batch = Batch()
     for message in messages:
-        events, unreadable = decode_each(message.body)
+        events, unreadable = decode_each(message.body, NumberedEvent)
         for part in unreadable:
             alone = EventMessage(message.routing_key, part.body, message.replays, message.headers)
             batch.no_events.append(Undigestible(alone, part.reason, part.kind))
@@ -71,6 +70,5 @@ def packed(strangers: Iterable[Stranger]) -> list[Undigestible]:
         events = [one.event for one in group]
         for start in range(0, len(events), PACK_EVENTS):
             pack = events[start : start + PACK_EVENTS]
-            key = routing_key(pack[0].name, pack[0].shard, pack[0].pool)
-            messages.append(Undigestible(EventMessage(key, encode(pack), replays), reason, kind))
+            messages.append(Undigestible(EventMessage(pack[0].routing_key, encode(pack), replays), reason, kind))
     return messages

@@ -24,7 +24,7 @@ from swarming_common.errors import DataRejected, Unavailable
 from swarming_common.events import tasks as _tasks  # noqa: F401 - its events are known once it is imported
 from swarming_common.events.batch import Batch, Stranger, packed, sort_out
 from swarming_common.events.bookkeeping import Bookkeeping
-from swarming_common.events.envelope import KNOWN, CloudEvent, KnownEvents, UnreadableEvent
+from swarming_common.events.envelope import KNOWN, KnownEvents, NumberedEvent, UnreadableEvent
 from swarming_common.events.relay import cloud_event, events_after
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ PAGE_EVENTS = 1_000
 RETRY_DELAYS_SECONDS = (0.2, 0.4)
 """A failure of the work may pass by itself; one that does not must not hold up for long what is behind it."""
 
-Work = Callable[[Connection, Sequence[CloudEvent]], None]
+Work = Callable[[Connection, Sequence[NumberedEvent]], None]
 """Works on events of one shard, in order, inside the commit that moves the cursor. An event that it goes on failing on
 is parked."""
 
@@ -89,7 +89,7 @@ class EventConsumer:
         shard, seq = -1, 0
         while rows := await self._database.read(partial(self._books.noted_rows, shard, seq, PAGE_EVENTS)):
             shard, seq = rows[-1].shard, rows[-1].seq
-            events = [one for one in map(self._read, rows) if isinstance(one, CloudEvent)]
+            events = [one for one in map(self._read, rows) if isinstance(one, NumberedEvent)]
             for number in sorted({one.shard for one in events}):
                 of_shard = [one for one in events if one.shard == number]
                 try:
@@ -127,14 +127,14 @@ class EventConsumer:
                     raise
                 log.exception("event_work_failed", queue=self._queue, shard=shard, seq=rows[0].seq)
                 event = self._read(rows[0])
-                strange = Stranger(event, _failure(error)) if isinstance(event, CloudEvent) else event
+                strange = Stranger(event, _failure(error)) if isinstance(event, NumberedEvent) else event
                 await self._park(_as_messages([strange]))
                 is_more = await self._commit(step, {(shard, rows[0].seq)})
             if not is_more:
                 return False
         return True
 
-    async def _work_again(self, replays: Sequence[tuple[CloudEvent, int]]) -> None:
+    async def _work_again(self, replays: Sequence[tuple[NumberedEvent, int]]) -> None:
         """Work on what an operator brings again: all at once, or one by one if that fails."""
         try:
             await self._commit(partial(self._apply_replays, [event for event, _ in replays]))
@@ -205,13 +205,13 @@ class EventConsumer:
         if not rows:
             return False
         read = {row.seq: self._read(row) for row in rows if (shard, row.seq) not in skip}
-        if strange := {(shard, number): one for number, one in read.items() if not isinstance(one, CloudEvent)}:
+        if strange := {(shard, number): one for number, one in read.items() if not isinstance(one, NumberedEvent)}:
             raise _Indigestible(strange)
-        self._work_on(connection, shard, [one for one in read.values() if isinstance(one, CloudEvent)], rows[-1].seq)
+        self._work_on(connection, shard, [one for one in read.values() if isinstance(one, NumberedEvent)], rows[-1].seq)
         self._books.note(connection, shard, [row.seq for row in rows if row.seq not in read])
         return len(rows) == most
 
-    def _apply_replays(self, events: Sequence[CloudEvent], _: Collection[Number], connection: Connection) -> None:
+    def _apply_replays(self, events: Sequence[NumberedEvent], _: Collection[Number], connection: Connection) -> None:
         """Work on those events of one shard that are noted as parked."""
         shard = events[0].shard
         self._books.lock(connection, shard)
@@ -223,7 +223,7 @@ class EventConsumer:
             self._work(connection, [due[number] for number in sorted(due)])
             self._books.forget(connection, shard, due.keys())
 
-    def _work_on(self, connection: Connection, shard: int, events: Sequence[CloudEvent], to_seq: int) -> None:
+    def _work_on(self, connection: Connection, shard: int, events: Sequence[NumberedEvent], to_seq: int) -> None:
         if events:
             self._work(connection, events)
         self._books.move(connection, shard, to_seq)
@@ -242,7 +242,7 @@ class EventConsumer:
     def _next_rows(self, shard: int, connection: Connection) -> Sequence[Row[Any]]:
         return events_after(connection, shard, self._books.cursor(connection, shard), 1)
 
-    def _read(self, row: Row[Any]) -> CloudEvent | Stranger | Undigestible:
+    def _read(self, row: Row[Any]) -> NumberedEvent | Stranger | Undigestible:
         """The event of a row, or why it cannot be digested."""
         try:
             event = cloud_event(row)

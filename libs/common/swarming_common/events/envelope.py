@@ -1,8 +1,8 @@
 """The wire form of an event: CloudEvents 1.0 in JSON, one event or a pack of consecutive ones to a message.
 
-Events of a shard are numbered densely: `(shard, seq)` names an event once and for all, so a consumer drops what it
-has seen and notices what it has missed. A message body is one CloudEvent, or a JSON list of consecutive CloudEvents
-with the same routing key.
+Events of tasks are numbered densely by their shard: `(shard, seq)` names an event once and for all, so a consumer drops
+what it has seen and notices what it has missed. Events of bots have an id and no number. A message body is one
+CloudEvent, or a JSON list of consecutive CloudEvents with the same routing key.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ def event(name: str, version: int) -> Callable[[E], E]:
 
 
 class CloudEvent(BaseModel):
-    """One event as other systems see it. `shard`, `seq`, `taskseq` and `pool` are extension attributes."""
+    """One event as other systems see it; an event of a bot is just this. `pool` is an extension attribute."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -58,9 +58,6 @@ class CloudEvent(BaseModel):
     time: datetime
     subject: str
     datacontenttype: str = "application/json"
-    shard: int
-    seq: int
-    taskseq: int
     pool: str
     data: dict[str, Any]
 
@@ -68,6 +65,11 @@ class CloudEvent(BaseModel):
     def name(self) -> str:
         """The event's name without prefix and version: `task.completed`."""
         return self.type.removeprefix(TYPE_PREFIX).rpartition(".v")[0]
+
+    @property
+    def routing_key(self) -> str:
+        """`bot.connected.default`."""
+        return f"{self.name}.{_pool_word(self.pool)}"
 
     def typed(self, known: KnownEvents | None = None) -> Event:
         """The data as its registered type, or as one of `known`. Raises UnreadableEvent for what is not one."""
@@ -85,19 +87,34 @@ class CloudEvent(BaseModel):
             raise UnreadableEvent(str(error)) from error
 
 
+class NumberedEvent(CloudEvent):
+    """An event of a task. Its numbers, in its shard and within its task, are extension attributes too."""
+
+    shard: int
+    seq: int
+    taskseq: int
+
+    @property
+    def routing_key(self) -> str:
+        """`task.completed.s07.default`."""
+        return f"{self.name}.s{self.shard:02d}.{_pool_word(self.pool)}"
+
+
+C = TypeVar("C", bound=CloudEvent)
+
+
 class UnreadableEvent(ValueError):
     """What is no event, or none that its reader knows; the reason is its text."""
 
 
-def routing_key(name: str, shard: int, pool: str) -> str:
-    """`task.completed.s07.default`; the pool is percent-encoded, dots too, and cut at 100 bytes."""
-    word = quote(pool, safe="").replace(".", "%2E")[:MAX_POOL_BYTES] or "-"
-    return f"{name}.s{shard:02d}.{word}"
-
-
 def encode(events: Sequence[CloudEvent]) -> bytes:
     """The body of a message: the event itself, or a list of several."""
-    return pydantic_core.to_json(events[0] if len(events) == 1 else list(events))
+    return joined([pydantic_core.to_json(one) for one in events])
+
+
+def joined(bodies: Sequence[bytes]) -> bytes:
+    """The body of one message, of those of several with an event each."""
+    return bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +126,31 @@ class UnreadablePart:
     body: bytes
 
 
-def decode(body: bytes) -> list[CloudEvent]:
-    """The events of a message. Raises UnreadableEvent if anything in it is none."""
-    events, unreadable = decode_each(body)
+def decode(body: bytes, kind: type[C]) -> list[C]:
+    """The events of a message. Raises UnreadableEvent if anything in it is none of this kind."""
+    events, unreadable = decode_each(body, kind)
     if unreadable:
         raise UnreadableEvent(unreadable[0].reason)
     return events
 
 
-def decode_each(body: bytes) -> tuple[list[CloudEvent], list[UnreadablePart]]:
+def decode_each(body: bytes, kind: type[C]) -> tuple[list[C], list[UnreadablePart]]:
     """The events of a message in their order, and what in it is none; one that is none spoils no other."""
     try:
         parsed = pydantic_core.from_json(body)
     except ValueError as error:
         return [], [UnreadablePart("", f"not JSON: {error}", body)]
-    events: list[CloudEvent] = []
+    events: list[C] = []
     unreadable: list[UnreadablePart] = []
     for one in parsed if isinstance(parsed, list) else [parsed]:
         try:
-            events.append(CloudEvent.model_validate(one))
+            events.append(kind.model_validate(one))
         except ValueError as error:
-            kind = str(one.get("type") or "") if isinstance(one, dict) else ""
-            unreadable.append(UnreadablePart(kind, f"no event: {error}", pydantic_core.to_json(one)))
+            type_name = str(one.get("type") or "") if isinstance(one, dict) else ""
+            unreadable.append(UnreadablePart(type_name, f"no event: {error}", pydantic_core.to_json(one)))
     return events, unreadable
+
+
+def _pool_word(pool: str) -> str:
+    """A word of a routing key: percent-encoded, dots too, and cut at 100 bytes."""
+    return quote(pool, safe="").replace(".", "%2E")[:MAX_POOL_BYTES] or "-"

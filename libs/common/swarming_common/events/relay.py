@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from itertools import groupby, islice
 from typing import Any
 
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import Connection, Row, bindparam, select
 
-from swarming_common.bus.port import Bus, EventMessage
+from swarming_common.bus.port import Bus
 from swarming_common.database.port import Database
 from swarming_common.database.tables import task_event
 from swarming_common.errors import Unavailable
-from swarming_common.events.envelope import TYPE_PREFIX, CloudEvent, encode, routing_key
+from swarming_common.events.envelope import TYPE_PREFIX, NumberedEvent
+from swarming_common.events.packs import packs
 from swarming_common.model.task_id import TaskId, format_task_id
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,6 @@ LAG_SECONDS = 0.05
 work out."""
 
 PAGE_EVENTS = 2_000
-PACK_EVENTS = 500
 RETRY_SECONDS = 0.5
 
 _RELAYED = Counter(
@@ -71,7 +70,7 @@ class Relay:
         rows = await self._database.read(lambda c: events_after(c, self._shard, self.relayed_seq, PAGE_EVENTS))
         if not rows:
             return False
-        await self._bus.publish(_packs([cloud_event(row) for row in rows]))
+        await self._bus.publish(packs([cloud_event(row) for row in rows]))
         self.relayed_seq = rows[-1].seq
         _RELAYED.inc(len(rows))
         return len(rows) == PAGE_EVENTS
@@ -90,9 +89,9 @@ _EVENTS_AFTER = (
 )
 
 
-def cloud_event(row: Any) -> CloudEvent:
+def cloud_event(row: Any) -> NumberedEvent:
     """A row of `task_event` in its public form."""
-    return CloudEvent(
+    return NumberedEvent(
         id=f"{row.shard}-{row.seq}",
         source=f"/swarming/shards/{row.shard}",
         type=f"{TYPE_PREFIX}{row.name}.v{row.version}",
@@ -104,11 +103,3 @@ def cloud_event(row: Any) -> CloudEvent:
         pool=row.pool,
         data=row.data,
     )
-
-
-def _packs(events: Sequence[CloudEvent]) -> list[EventMessage]:
-    messages = []
-    for key, group in groupby(events, key=lambda one: routing_key(one.name, one.shard, one.pool)):
-        while pack := list(islice(group, PACK_EVENTS)):
-            messages.append(EventMessage(key, encode(pack)))
-    return messages
