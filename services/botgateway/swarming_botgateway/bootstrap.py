@@ -14,6 +14,7 @@ from swarming_botgateway.bot_code.build import installed_package
 from swarming_botgateway.bot_code.rollout import RollOut
 from swarming_botgateway.bot_code.served import BotCode
 from swarming_botgateway.consumers import hint_reader
+from swarming_botgateway.event_relay import BotEventRelay
 from swarming_botgateway.heard import Heard
 from swarming_botgateway.offers import Closed, Offers
 from swarming_botgateway.presence import Presence
@@ -65,6 +66,7 @@ class _Parts:
     revoked: GroupRead[tuple[RunId, str], bool]
     standing: KeepStanding
     commands: ObeyCommands
+    relay: BotEventRelay
     pulse: DatabasePulse
     code: BotCode
     shard_count: int
@@ -83,6 +85,7 @@ def build(settings: BotGatewaySettings) -> BuildService:
             background.start(_look_for_commands(parts), "obey_commands")
             background.every(settings.bot_commands_seconds, lambda: _look_for_commands(parts), "read_bot_commands")
             background.every(PULSE_SECONDS, parts.pulse.feel, "feel_database")
+            background.start(parts.relay.run(), "relay_bot_events")
             background.start(RollOut(parts.code, parts.offers).run(), "roll_out_bot_code")
             background.every(settings.bot_code_seconds, parts.code.refresh, "refresh_bot_code")
             yield _serving(parts)
@@ -123,6 +126,7 @@ async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
         revoked=GroupRead(ports.database, hot_revoked_runs, name="revoked_runs"),
         standing=KeepStanding(ports.database),
         commands=ObeyCommands(database=ports.database, bus=ports.bus, offers=offers),
+        relay=BotEventRelay(ports.database, ports.bus, offers.gateway_id),
         pulse=DatabasePulse(ports.database),
         code=code,
         shard_count=await ports.database.read(shard_count),

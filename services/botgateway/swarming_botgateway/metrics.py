@@ -25,3 +25,7 @@ RUNS_LOST = Counter(
     "swarming_botgateway_runs_lost_total",
     "Rises with each run whose bot came back without it.",
 )
+EVENTS_RELAYED = Counter(
+    "swarming_botgateway_events_relayed_total",
+    "Rises with each event of a bot that every queue of the bus has safely; a repeat counts again.",
+)

@@ -1,7 +1,8 @@
 """How a bot stands: what keeps it from work, and what of that is new to its history. Pure."""
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from swarming_botgateway.store.bots import BotFacts
@@ -35,17 +36,27 @@ def standing_text(restrictions: Restrictions) -> str:
     return json.dumps(who) if who else UNRESTRICTED
 
 
-def news(before: str, restrictions: Restrictions) -> list[tuple[str, str]]:
-    """The events that lead from what was known to what holds now, each with its message."""
+@dataclass(frozen=True, slots=True)
+class StandingNews:
+    """A restriction of a bot began or ended."""
+
+    event_type: str
+    message: str
+    details: Mapping[str, str]
+
+
+def news(before: str, restrictions: Restrictions) -> list[StandingNews]:
+    """What leads from what was known to what holds now."""
     old = json.loads(before) if before else {}
     new = {"quarantine": restrictions.quarantine, "maintenance": restrictions.maintenance}
     happened = []
     for name, (began, ended) in _EVENTS.items():
         one = new[name]
         if one is None and name in old:
-            happened.append((ended, f"no longer by {old[name][0]}"))
+            set_by = old[name][0]
+            happened.append(StandingNews(ended, f"no longer by {set_by}", {"set_by": set_by}))
         elif one is not None and old.get(name) != json.loads(standing_text(restrictions))[name]:
-            happened.append((began, wording(one)))
+            happened.append(StandingNews(began, wording(one), _details(one)))
     return happened
 
 
@@ -54,6 +65,11 @@ def wording(restriction: Restriction) -> str:
     until = "" if restriction.until is None else f", until {restriction.until:%Y-%m-%d %H:%M:%S} UTC"
     by = "" if restriction.by == BY_BOT else f" (by {restriction.by}{until})"
     return restriction.reason + by
+
+
+def _details(restriction: Restriction) -> Mapping[str, str]:
+    until = {} if restriction.until is None else {"until": restriction.until.isoformat()}
+    return {"reason": restriction.reason, "by": restriction.by} | until
 
 
 def _own(known: Restriction | None, reason: str | None, now: datetime) -> Restriction | None:

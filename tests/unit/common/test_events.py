@@ -14,6 +14,7 @@ from swarming_common.bus.in_process import InProcessBus
 from swarming_common.bus.port import EventMessage
 from swarming_common.database.port import Database
 from swarming_common.database.tables import stats_cursor, stats_parked, task_event
+from swarming_common.events import bots as _bots  # noqa: F401 - its events are known once it is imported
 from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
 from swarming_common.events.envelope import KNOWN, NumberedEvent, UnreadableEvent, decode, encode

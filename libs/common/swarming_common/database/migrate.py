@@ -27,12 +27,12 @@ def migrate(url: str) -> None:
         asyncio.run(_migrate_postgres(url))
 
 
-def upgrade(connection: Connection) -> None:
-    """Run the missing migrations on this connection, inside its transaction."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run the missing migrations on this connection, inside its transaction; all of them, or up to one."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _migrate_sqlite(url: str) -> None:

@@ -256,6 +256,7 @@ from the bot's farewell to its next handshake. `standing` is what its history sa
 bot_event = Table(
     "bot_event",
     metadata,
+    Column("tx", CommitOrder, nullable=False),
     Column("bot_event_id", Text, primary_key=True),
     Column("bot_id", Text, nullable=False),
     Column("created_ts", UtcDateTime, nullable=False),
@@ -270,9 +271,19 @@ bot_event = Table(
     Column("authenticated_as", Text),
     Column("quarantined", Text),
     Column("maintenance", Text),
+    Column("details", Json),
     info=BOTGATEWAY,
 )
-"""What happened to a bot. That it got a task and how that ended is in `task_run`, and not here again."""
+"""What happened to a bot, and the outbox of events about bots. That it got a task and how that ended is in `task_run`,
+and not here again. `details` has what `message` says in words, for those who do not read words."""
+
+bot_event_relay = Table(
+    "bot_event_relay",
+    metadata,
+    Column("cursor", BigInteger, nullable=False),
+    info=BOTGATEWAY,
+)
+"""One row: what is before the cursor in the feed of `bot_event` was told."""
 
 run_report = Table(
     "run_report",

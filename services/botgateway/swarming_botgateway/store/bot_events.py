@@ -1,6 +1,6 @@
 """What happened to bots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,8 @@ class BotEvent:
     authenticated_as: str | None = None
     quarantined: str | None = None
     maintenance: str | None = None
+    details: Mapping[str, str] | None = None
+    """What the message says in words."""
     bot_event_id: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -55,4 +57,5 @@ def _row(event: BotEvent) -> dict[str, Any]:
         "authenticated_as": event.authenticated_as,
         "quarantined": event.quarantined,
         "maintenance": event.maintenance,
+        "details": None if event.details is None else dict(event.details),
     }

@@ -69,8 +69,8 @@ def tell_standing(
         maintenance=None if maintenance is None else wording(maintenance),
     )
     events = [
-        replace(like, event_type=event_type, message=message, bot_event_id=uuid4().hex)
-        for event_type, message in news(before, restrictions)
+        replace(like, event_type=one.event_type, message=one.message, details=one.details, bot_event_id=uuid4().hex)
+        for one in news(before, restrictions)
     ]
     write_bot_events(connection, events)
     return events

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -80,7 +80,7 @@ def _write(connection: Connection, given: DeleteGivenBot, now: datetime) -> bool
     event = event_of_facts(
         given.bot_id, known.facts, "bot_deleted", f"by {given.given_by}", now, event_id=given.command_id
     )
-    write_bot_events(connection, [event])
+    write_bot_events(connection, [replace(event, details={"by": given.given_by})])
     return True
 
 
