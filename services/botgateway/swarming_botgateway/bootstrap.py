@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from starlette.types import ASGIApp
@@ -28,6 +28,7 @@ from swarming_botgateway.usecases.connect import Connect, Connected, Handshake, 
 from swarming_botgateway.usecases.join import Join
 from swarming_botgateway.usecases.judge_failures import JudgeFailures
 from swarming_botgateway.usecases.keep_standing import KeepStanding
+from swarming_botgateway.usecases.note_missing import LOOK_SECONDS, NoteMissing
 from swarming_botgateway.usecases.obey_commands import ObeyCommands
 from swarming_botgateway.usecases.poll import Poll
 from swarming_botgateway.usecases.record_event import RecordEvent
@@ -66,6 +67,7 @@ class _Parts:
     revoked: GroupRead[tuple[RunId, str], bool]
     standing: KeepStanding
     commands: ObeyCommands
+    missing: NoteMissing
     relay: BotEventRelay
     pulse: DatabasePulse
     code: BotCode
@@ -85,6 +87,7 @@ def build(settings: BotGatewaySettings) -> BuildService:
             background.start(_look_for_commands(parts), "obey_commands")
             background.every(settings.bot_commands_seconds, lambda: _look_for_commands(parts), "read_bot_commands")
             background.every(PULSE_SECONDS, parts.pulse.feel, "feel_database")
+            background.every(LOOK_SECONDS, lambda: _look_for_missing(parts), "note_missing_bots")
             background.start(parts.relay.run(), "relay_bot_events")
             background.start(RollOut(parts.code, parts.offers).run(), "roll_out_bot_code")
             background.every(settings.bot_code_seconds, parts.code.refresh, "refresh_bot_code")
@@ -126,6 +129,7 @@ async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
         revoked=GroupRead(ports.database, hot_revoked_runs, name="revoked_runs"),
         standing=KeepStanding(ports.database),
         commands=ObeyCommands(database=ports.database, bus=ports.bus, offers=offers),
+        missing=NoteMissing(ports.database, timedelta(seconds=settings.bot_death_timeout_secs)),
         relay=BotEventRelay(ports.database, ports.bus, offers.gateway_id),
         pulse=DatabasePulse(ports.database),
         code=code,
@@ -229,6 +233,10 @@ async def _listening(parts: _Parts, background: Background) -> AsyncIterator[Non
 
 async def _look_for_commands(parts: _Parts) -> None:
     await parts.commands.look(parts.ports.clock.now())
+
+
+async def _look_for_missing(parts: _Parts) -> None:
+    await parts.missing.look(parts.ports.clock.now())
 
 
 async def _close_when_stopping(parts: _Parts) -> None:

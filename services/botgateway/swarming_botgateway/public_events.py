@@ -8,6 +8,7 @@ import structlog
 from swarming_common.events.bots import (
     BotConnected,
     BotDeleted,
+    BotDied,
     BotErrorReported,
     BotMaintenanceBegan,
     BotMaintenanceEnded,
@@ -35,6 +36,7 @@ _TOLD: dict[str, Callable[[Any], Event]] = {
     "bot_error": lambda row: BotErrorReported(bot_id=row.bot_id, error=row.message),
     "bot_rebooting": lambda row: BotRebootAnnounced(bot_id=row.bot_id, reason=row.message),
     "bot_shutdown": lambda row: BotShutDown(bot_id=row.bot_id, reason=row.message),
+    "bot_missing": lambda row: BotDied(bot_id=row.bot_id, **_details(row)),
     "bot_deleted": lambda row: BotDeleted(bot_id=row.bot_id, **_details(row)),
 }
 """By the type of the row; of one commit, the events are told in this order. Not told is `bot_log`: what a bot or its

@@ -52,6 +52,7 @@ TOLD = {
     "bot.error_reported": a_row("bot_error", message="a hook failed"),
     "bot.reboot_announced": a_row("bot_rebooting", message="after a failed task"),
     "bot.shut_down": a_row("bot_shutdown"),
+    "bot.died": a_row("bot_missing", message="in words", details={"last_seen": "2026-11-23T16:58:32+00:00"}),
     "bot.deleted": a_row("bot_deleted", message="in words", details={"by": PERSON}),
 }
 

@@ -108,6 +108,14 @@ class BotErrorReported(Event):
     error: Text | None = None
 
 
+@event("bot.died", version=1)
+class BotDied(Event):
+    """Nothing was heard of the bot for so long that it counts as dead."""
+
+    bot_id: str
+    last_seen: datetime
+
+
 @event("bot.deleted", version=1)
 class BotDeleted(Event):
     """Somebody had the bot forgotten. One that lives connects as a new one."""
