@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TOKEN = re.compile(r"([0-9a-f]{12})-([0-9a-f]{16})")
+PROCESS_LENGTH = 16
+"""Of what stands for a process, with which a token ends."""
+
+_TOKEN = re.compile(rf"([0-9a-f]{{12}})-([0-9a-f]{{{PROCESS_LENGTH}}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def begin_session(process_name: str, now: datetime, current: Session | None) -> 
 
     `process_name` is what the bot calls its process; a fresh random text where it gave none.
     """
-    process = hashlib.sha256(process_name.encode()).hexdigest()[:16]
+    process = hashlib.sha256(process_name.encode()).hexdigest()[:PROCESS_LENGTH]
     if current is not None and current.process == process:
         return current
     began_ms = (now - _EPOCH) // timedelta(milliseconds=1)
@@ -54,3 +57,11 @@ def parse_session(token: object) -> Session | None:
     """The session of a token; None for anything that is none of ours."""
     found = _TOKEN.fullmatch(token) if isinstance(token, str) else None
     return None if found is None else Session(int(found[1], 16), found[2])
+
+
+def process_of(token: str | None) -> str | None:
+    """What stands for the process that says this token: None for one that says none, empty for a token of nobody's."""
+    if token is None:
+        return None
+    session = parse_session(token)
+    return "" if session is None else session.process

@@ -151,6 +151,65 @@ class UpdateStoreContract:
 
         assert [one.is_current for one in verdicts] == [True, False, True]
 
+    async def test_only_the_current_process_of_the_bot_begins_its_run(self, database):
+        await a_bot(database, "bot1", session=str(MINE))
+        await a_bot(database, "bot2", session=str(OTHERS))
+        runs = [await a_run(database) for _ in range(6)]
+        same_process_begun_earlier = replace(MINE, began_ms=MINE.began_ms - 1)
+        sessions = [str(MINE), str(same_process_begun_earlier), None, str(OTHERS), "no token of ours", ""]
+
+        batch = [
+            said(run, confirmed(), session=session, content=b"x") for run, session in zip(runs, sessions, strict=True)
+        ]
+        verdicts = await self.write(database, batch)
+
+        assert [one.is_current for one in verdicts] == [True, True, True, False, False, False]
+        taken = {run.task_id for run in runs[:3]}
+        assert {row.task_id for row in await rows(database, tables.run_report)} == taken
+        assert {row.task_id for row in await rows(database, tables.task_output)} == taken
+
+    async def test_a_first_word_is_judged_by_its_process_whatever_it_says(self, database):
+        await a_bot(database, "bot1", session=str(MINE))
+        run, given_up = await a_run(database), await a_run(database, state=int(TaskState.BOT_DIED))
+        failed = Report(kind=ReportKind.FAILED, created_ts=NOW, message="x")
+
+        others = str(OTHERS)
+        foreign = [said(run, report, session=others) for report in (None, failed, finished(0))]
+        foreign.append(said(given_up, content=b"x", session=others))
+        refused = await self.write(database, foreign)
+        taken = await self.write(database, [said(run, finished(0)), said(given_up, content=b"x")])
+
+        assert not any(one.is_current or one.is_late or one.is_repeat for one in refused)
+        assert [(one.is_current, one.is_late) for one in taken] == [(True, False), (False, True)]
+
+    async def test_a_process_that_has_a_run_keeps_it_when_a_newer_one_shakes_hands(self, database):
+        await a_bot(database, "bot1", session=str(MINE))
+        run = await a_run(database)
+        await self.write(database, [said(run, confirmed())])
+        await a_bot(database, "bot1", session=str(OTHERS))
+
+        verdicts = await self.write(database, [said(run), said(run, session=str(OTHERS))])
+
+        assert [one.is_current for one in verdicts] == [True, False]
+
+    async def test_a_run_that_was_begun_without_a_session_still_goes_on_for_the_current_process_alone(self, database):
+        await a_bot(database, "bot1", session=str(MINE))
+        run = await a_run(database)
+        await self.write(database, [said(run, confirmed(), session=None)])
+
+        verdicts = await self.write(database, [said(run, session=None), said(run), said(run, session=str(OTHERS))])
+
+        assert [one.is_current for one in verdicts] == [True, True, False]
+
+    async def test_a_bot_without_a_session_is_not_kept_from_its_run(self, database):
+        await a_bot(database, "bot1", session=None)
+        known, deleted = await a_run(database), await a_run(database, bot_id="bot2")
+
+        batch = [said(known, confirmed()), replace(said(deleted, confirmed()), bot_id="bot2")]
+        verdicts = await self.write(database, batch)
+
+        assert [one.is_current for one in verdicts] == [True, True]
+
     async def test_the_same_chunk_twice_in_a_batch_is_stored_once(self, database):
         run = await a_run(database)
         batch = [said(run, content=b"abc", start=4), said(run, content=b"abc", start=4)]

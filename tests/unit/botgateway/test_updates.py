@@ -75,6 +75,19 @@ async def test_another_bot_and_another_process_of_the_bot_add_nothing_to_a_run_t
     assert await world.output(run) == {}
 
 
+async def test_another_bot_cannot_begin_a_run_and_lock_its_bot_out(world):
+    bot = await world.a_connected_bot()
+    other = await world.a_connected_bot("bot2", process="p/2")
+    run = await world.a_run("bot1")
+
+    foreign = await world.update(bot, run, session=other.session)
+    own = [await world.update(bot, run), await world.update(bot, run, exit_code=0, duration=1)]
+
+    assert (foreign.json()["ok"], foreign.json()["must_stop"]) == (False, True)
+    assert [(one.json()["ok"], one.json()["must_stop"]) for one in own] == [(True, False)] * 2
+    assert await world.report_kinds() == ["confirmed", "finished"]
+
+
 async def test_a_run_that_its_bot_failed_is_over(world):
     bot = await world.a_connected_bot()
     run = await world.a_run("bot1")

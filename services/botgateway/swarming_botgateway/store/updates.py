@@ -1,8 +1,10 @@
 """What bots say of their runs: output and reports, judged and written in one go.
 
-An update is current when its run is RUNNING, not revoked, this bot's, not ended by an earlier report, and not confirmed
-by another process of the bot. It is late when its run was given up while the bot was silent: the run keeps output and
-cost, and nothing else changes. What is neither is stored nowhere; a repeated ending is known by its row.
+An update is current when its run is RUNNING, not revoked, this bot's, not ended by an earlier report, and said by the
+process that confirmed it. Before a process has, only the bot's current one may: any other would lock it out of its own
+run. An update without a session is nobody's in particular, and taken. It is late when its run was given up while the
+bot was silent: the run keeps output and cost, and nothing else changes. What is neither is stored nowhere; a repeated
+ending is known by its row.
 
 Of chunks at one offset the longest is kept: a bot that got no answer may send the same bytes again, and more with them.
 """
@@ -15,10 +17,11 @@ from typing import Any
 import pydantic_core
 from sqlalchemy import Connection, bindparam, func, select
 
+from swarming_botgateway.sessions import PROCESS_LENGTH, parse_session, process_of
 from swarming_common.database.dialects import insert_for
 from swarming_common.database.hot import Prepared
 from swarming_common.database.port import HotBatch
-from swarming_common.database.tables import run_report, task_output, task_run
+from swarming_common.database.tables import bot, run_report, task_output, task_run
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
@@ -164,6 +167,7 @@ _REPORTS = Prepared(
         run_report.c.bot_id == bindparam("of_bot"),
     )
 )
+_SESSION = Prepared(select(bot.c.session).where(bot.c.bot_id == bindparam("of_bot")))
 
 
 def _judge(connection: Connection, update: RunUpdate) -> Verdict:
@@ -173,7 +177,9 @@ def _judge(connection: Connection, update: RunUpdate) -> Verdict:
         return Verdict(is_current=False, is_repeat=False, killing=False, state=None, shard=None)
     reports = _REPORTS.all(connection, key | {"of_bot": update.bot_id})
     is_ours = _is_ours(run, update.bot_id) or (update.gives_back and _was_ours(run, update.bot_id))
-    is_open = not any(_stands_against(update, report) for report in reports)
+    is_open = not any(_stands_against(update, report) for report in reports) and (
+        any(report.session is not None for report in reports) or _is_of_current_process(connection, update)
+    )
     return Verdict(
         is_current=is_ours and is_open,
         is_repeat=any(_says_the_same(update, report) for report in reports),
@@ -188,6 +194,14 @@ def _stands_against(update: RunUpdate, report: Any) -> bool:
     if report.kind != ReportKind.CONFIRMED:
         return True
     return None not in (report.session, update.session) and report.session != update.session
+
+
+def _is_of_current_process(connection: Connection, update: RunUpdate) -> bool:
+    """As far as can be told: not of an update without a session, nor of a bot without one."""
+    process = process_of(update.session)
+    row = None if process is None else _SESSION.one_or_none(connection, {"of_bot": update.bot_id})
+    current = None if row is None else parse_session(row.session)
+    return current is None or current.process == process
 
 
 def _says_the_same(update: RunUpdate, report: Any) -> bool:
@@ -220,33 +234,34 @@ _JUDGE_AND_WRITE = f"""
 WITH item AS MATERIALIZED (
   SELECT said.*, printed.content, length(printed.content) AS size
   FROM jsonb_to_recordset(CAST(CAST($1 AS text) AS jsonb)) AS said(
-    n bigint, task_id bigint, run_number smallint, bot_id text, session text, start bigint, kind text,
+    n bigint, task_id bigint, run_number smallint, bot_id text, session text, process text, start bigint, kind text,
     created_ts timestamptz, exit_code integer, duration float8, hard_timeout boolean, io_timeout boolean,
     cost_usd float8, message text, details jsonb)
   LEFT JOIN unnest(CAST($2 AS bytea[])) WITH ORDINALITY AS printed(content, n) USING (n)
-), judged AS MATERIALIZED (
-  SELECT item.*, run.shard, run.state, run.killing,
-    COALESCE(run.state = {int(TaskState.RUNNING)} AND run.bot_id = item.bot_id
-        AND (NOT run.revoked OR item.kind = '{ReportKind.CANCELED}'), false)
-      AND NOT EXISTS (
-        SELECT FROM run_report AS r
-        WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
-          AND (r.kind <> '{ReportKind.CONFIRMED}' OR r.session <> item.session)
-      ) AS is_current,
-    COALESCE(run.state IN {GIVEN_UP} AND run.bot_id = item.bot_id, false)
-      AND NOT EXISTS (
-        SELECT FROM run_report AS r
-        WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
-          AND (r.kind <> '{ReportKind.CONFIRMED}' OR r.session <> item.session)
-      ) AS is_late,
-    COALESCE(item.kind <> '{ReportKind.CONFIRMED}', false)
-      AND EXISTS (
-        SELECT FROM run_report AS r
-        WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
-          AND r.kind = item.kind AND r.exit_code IS NOT DISTINCT FROM item.exit_code
-          AND r.duration IS NOT DISTINCT FROM item.duration
-      ) AS is_repeat
+), compared AS MATERIALIZED (
+  SELECT item.*, run.shard, run.state, run.killing, reported.is_repeat,
+    COALESCE(run.bot_id = item.bot_id, false) AS is_ours,
+    COALESCE(NOT run.revoked OR item.kind = '{ReportKind.CANCELED}', false) AS is_wanted,
+    NOT reported.stands_against AND (
+      reported.names_a_session OR item.process IS NULL OR NOT EXISTS (
+        SELECT FROM bot WHERE bot.bot_id = item.bot_id AND right(bot.session, {PROCESS_LENGTH}) <> item.process
+      )) AS is_open
   FROM item LEFT JOIN task_run AS run USING (task_id, run_number)
+  CROSS JOIN LATERAL (
+    SELECT
+      COALESCE(bool_or(r.kind <> '{ReportKind.CONFIRMED}' OR r.session <> item.session), false) AS stands_against,
+      COALESCE(bool_or(r.session IS NOT NULL), false) AS names_a_session,
+      COALESCE(bool_or(item.kind <> '{ReportKind.CONFIRMED}' AND r.kind = item.kind
+        AND r.exit_code IS NOT DISTINCT FROM item.exit_code
+        AND r.duration IS NOT DISTINCT FROM item.duration), false) AS is_repeat
+    FROM run_report AS r
+    WHERE r.task_id = item.task_id AND r.run_number = item.run_number AND r.bot_id = item.bot_id
+  ) AS reported
+), judged AS MATERIALIZED (
+  SELECT compared.*,
+    is_ours AND is_open AND is_wanted AND state = {int(TaskState.RUNNING)} AS is_current,
+    is_ours AND is_open AND state IN {GIVEN_UP} AS is_late
+  FROM compared
 ), kept_output AS (
   INSERT INTO task_output AS kept (task_id, run_number, start, content)
   SELECT task_id, run_number, start, content FROM judged WHERE (is_current OR is_late) AND size > 0 AND NOT EXISTS (
@@ -291,6 +306,7 @@ def _said(number: int, update: RunUpdate) -> dict[str, Any]:
         "run_number": update.run.number,
         "bot_id": update.bot_id,
         "session": update.session,
+        "process": process_of(update.session),
         "start": None if update.output is None else update.output.start,
     } | ({} if update.report is None else _report_row(update))
 
