@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Dict, List, Mapping, NamedTuple, Optional
+
+Missing = Mapping[str, List[Dict[str, str]]]  # by missing_cas and missing_cipd, as task_error names them
 
 
 class BotError(Exception):
@@ -39,6 +41,14 @@ class BadManifest(BotError):
     """The server sent a run that this bot cannot make sense of."""
 
 
+class InputsNotFetched(BotError):
+    """The task asks for inputs that this bot has no client for; `missing` names them."""
+
+    def __init__(self, message: str, missing: Missing) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
 class BadReply(ConnectionError):
     """What came back over the connection is not an HTTP response."""
 
@@ -49,3 +59,10 @@ class Interrupted(Exception):
 
 class TaskAtFault(BotError):
     """The task asked for something that cannot be had, with a sentence for its output; it ends with exit code 1."""
+
+
+class Failure(NamedTuple):
+    """Why a run ends that no process ended; `missing` names the inputs that were, and then it is the task's fault."""
+
+    message: str
+    missing: Optional[Missing] = None

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional
 from urllib.parse import urldefrag, urlsplit
 
 from swarming_bot.errors import BadManifest
+from swarming_bot.foreign_inputs import refuse_foreign_inputs
 
 # What a server uses unless a task says otherwise. The manifest of today does not carry it.
 DEFAULT_PING_TOLERANCE_SECONDS = 1200.0
@@ -71,10 +72,8 @@ def run_id_of(raw: Any) -> str:
 
 
 def parse_manifest(raw: Dict[str, Any]) -> Manifest:
-    """Check what the server sent; BadManifest names the field and what was expected."""
-    for field in ("cas_input_root", "cipd_input"):
-        if raw.get(field):  # to run a task without what it asks for would only look like its own failure
-            raise BadManifest(f"{field}: this bot fetches nothing but `data`")
+    """Check what the server sent; BadManifest names the field and what was expected. Raises InputsNotFetched, too."""
+    refuse_foreign_inputs(raw)
     return Manifest(
         run_id=run_id_of(raw),
         command=_texts(raw.get("command"), "command"),

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from swarming_bot.errors import ServerAway
+from swarming_bot.errors import Failure, ServerAway
 from swarming_bot.manifest import DEFAULT_PING_TOLERANCE_SECONDS
 from swarming_bot.output import LARGEST_CHUNK_BYTES, Output
 from swarming_bot.server import Server
@@ -87,11 +87,11 @@ class Report:
         """Send the rest of the output, but no end: the server is to give the task to another bot."""
         self._end({}, None, lambda: None)
 
-    def failed(self, message: str) -> None:
-        """The bot, not the task, is why this run ends."""
-        self._end({}, message, lambda: None)
+    def failed(self, failure: Failure) -> None:
+        """The run ends for another reason than its process."""
+        self._end({}, failure, lambda: None)
 
-    def _end(self, fields: Dict[str, Any], failure: Optional[str], meanwhile: Callable[[], None]) -> None:
+    def _end(self, fields: Dict[str, Any], failure: Optional[Failure], meanwhile: Callable[[], None]) -> None:
         fields = {**fields, "cost_usd": self._cost()}
         try:
             self._tell_end(fields, failure, meanwhile, END_PATIENCE_SECONDS)
@@ -105,7 +105,7 @@ class Report:
                 self._undelivered.deliver(self._server, self._stop)
 
     def _tell_end(
-        self, fields: Dict[str, Any], failure: Optional[str], meanwhile: Callable[[], None], patience: float
+        self, fields: Dict[str, Any], failure: Optional[Failure], meanwhile: Callable[[], None], patience: float
     ) -> None:
         while self._output.unsent > LARGEST_CHUNK_BYTES:
             start, chunk = self._output.next_chunk()

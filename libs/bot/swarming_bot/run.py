@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Optional
 
 from swarming_bot.caches import NamedCaches
 from swarming_bot.environment import Environment, task_folder_of
-from swarming_bot.errors import BotError, Refused, ServerAway, TaskAtFault
+from swarming_bot.errors import BotError, Failure, InputsNotFetched, Refused, ServerAway, TaskAtFault
 from swarming_bot.hooked_bot import HookedBot
 from swarming_bot.hooks import Hooks
 from swarming_bot.manifest import Manifest, parse_manifest, run_id_of
@@ -101,10 +101,14 @@ class Runs:
             course.failure = str(error)
             course.is_told = False
             log.error("run_given_up run_id=%s error=%s", run_id, error)
+        except InputsNotFetched as error:
+            log.warning("run_not_possible run_id=%s error=%s", run_id, error)
+            course.ending = _ended_by_fault(error, output)
+            self._report_failure(report, run_id, Failure(str(error), error.missing), is_refused=False)
         except Exception as error:
             log.error("run_failed run_id=%s error=%s", run_id, error, exc_info=not isinstance(error, BotError))
             course.failure = str(error) if isinstance(error, BotError) else traceback.format_exc()
-            self._report_failure(report, run_id, course.failure, error)
+            self._report_failure(report, run_id, Failure(course.failure), is_refused=isinstance(error, Refused))
         finally:
             output.close()
             self._clean_up(folder, course)
@@ -127,13 +131,12 @@ class Runs:
                     return
             if self._stop.requested:
                 course.failure = TERMINATED_MESSAGE
-                report.failed(TERMINATED_MESSAGE)
+                report.failed(Failure(TERMINATED_MESSAGE))
                 return
             environment = environment or preparation.result()
             process = Process(environment.command, environment.cwd, environment.variables, folder)
         except TaskAtFault as error:
-            output.append(f"swarming_bot: {error}\n".encode("utf-8", "replace"))
-            ending = Ending(1, 0.0, Cause.ITSELF)
+            ending = _ended_by_fault(error, output)
         else:
             ending = self._watch(process, manifest, report, output)
         course.ending = ending
@@ -166,7 +169,7 @@ class Runs:
         stats = self._take_back_caches(preparation, folder)
         if ending.cause is Cause.BOT_STOPS:
             course.failure = TERMINATED_MESSAGE
-            report.failed(TERMINATED_MESSAGE)
+            report.failed(Failure(TERMINATED_MESSAGE))
         elif ending.cause is Cause.SERVER_SILENT:
             course.failure = ending.cause.value
             report.given_up()
@@ -182,13 +185,13 @@ class Runs:
         uninstall = {"duration": time.monotonic() - begun}
         return {"named_caches_stats": {"install": {"duration": preparation.lending_seconds}, "uninstall": uninstall}}
 
-    def _report_failure(self, report: Report, run_id: str, message: str, error: Exception) -> None:
+    def _report_failure(self, report: Report, run_id: str, failure: Failure, *, is_refused: bool) -> None:
         try:
-            if isinstance(error, Refused):
+            if is_refused:
                 # The server does not take updates of this run; it may still take the reason.
-                self._server.task_error(run_id, message, report.ping_tolerance)
+                self._server.task_error(run_id, failure, report.ping_tolerance)
             else:
-                report.failed(message)
+                report.failed(failure)
         except BotError as second:
             log.error("run_failure_not_reported run_id=%s error=%s", run_id, second)
 
@@ -206,6 +209,12 @@ class Runs:
             self._hooks.tell("on_after_task", self._bot, *arguments)
         if has_caches:
             self._caches.tidy()
+
+
+def _ended_by_fault(error: BotError, output: Output) -> Ending:
+    """The task's fault is told to people in its output."""
+    output.append(f"swarming_bot: {error}\n".encode("utf-8", "replace"))
+    return Ending(1, 0.0, Cause.ITSELF)
 
 
 def _remove_quietly(folder: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from swarming_bot.calls import CALL_PATIENCE_SECONDS, Calls, Json
-from swarming_bot.errors import Refused, ServerAway, Superseded
+from swarming_bot.errors import Failure, Refused, ServerAway, Superseded
 from swarming_bot.identity import Identity
 
 BASE_PATH = "/swarming/api/v1/bot"
@@ -88,10 +88,10 @@ class Server:
         self._keep_session(answer)
         return bool(answer.get("must_stop"))
 
-    def task_error(self, run_id: str, message: str, patience: float = CALL_PATIENCE_SECONDS) -> None:
-        """Report that this bot failed a run by its own fault. Raises ServerAway or Refused."""
-        missing: Dict[str, List[str]] = {"missing_cas": [], "missing_cipd": []}
-        request = self._about(run_id, {"message": message, "client_error": missing})
+    def task_error(self, run_id: str, failure: Failure, patience: float = CALL_PATIENCE_SECONDS) -> None:
+        """Report that this bot failed a run. Raises ServerAway or Refused."""
+        missing = {"missing_cas": [], "missing_cipd": [], **(failure.missing or {})}
+        request = self._about(run_id, {"message": failure.message, "client_error": missing})
         # The one answer that carries no session: it is exactly {}.
         self._calls.until_answered(f"{BASE_PATH}/task_error/{run_id}", request, patience)
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Dict, Optional
 
-from swarming_bot.errors import BotError, ServerAway
+from swarming_bot.errors import BotError, Failure, Missing, ServerAway
 from swarming_bot.output import LARGEST_CHUNK_BYTES, Output
 from swarming_bot.removal import remove_tree
 from swarming_bot.server import Server
@@ -31,7 +31,7 @@ LONGEST_FAILING_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class LastWord:
-    """How a run ended: `fields` of its final update, or the `failure` of the bot."""
+    """How a run ended: `fields` of its final update, or a `failure` and what was `missing` for it."""
 
     run_id: str
     session: Optional[str]
@@ -39,6 +39,7 @@ class LastWord:
     failure: Optional[str]
     output_start: int  # offset of the output that is kept with it
     written_at: float  # Unix seconds
+    missing: Optional[Missing] = None
 
 
 class Undelivered:
@@ -52,7 +53,7 @@ class Undelivered:
         run_id: str,
         session: Optional[str],
         fields: Dict[str, Any],
-        failure: Optional[str],
+        failure: Optional[Failure],
         output: Output,
     ) -> None:
         """Write it down, with all output that is not acknowledged. Raises OSError when the disk is full."""
@@ -61,7 +62,8 @@ class Undelivered:
         start = output.unsent_start
         with open(os.path.join(self._folder, OUTPUT), "wb") as file:
             output.copy_unsent(file)
-        word = LastWord(run_id, session, fields, failure, start, time.time())
+        message, missing = failure or (None, None)
+        word = LastWord(run_id, session, fields, message, start, time.time(), missing)
         # The note comes last and whole: without it there is nothing to tell.
         path = os.path.join(self._folder, NOTE)
         with open(f"{path}.new", "w", encoding="utf-8") as note:
@@ -114,7 +116,7 @@ class Undelivered:
                 chunk = _next(file)
             server.task_update(word.run_id, word.fields, chunk, start, TRY_SECONDS)
         if word.failure is not None:
-            server.task_error(word.run_id, word.failure, TRY_SECONDS)
+            server.task_error(word.run_id, Failure(word.failure, word.missing), TRY_SECONDS)
 
 
 def _next(file: BinaryIO) -> bytes:

@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from swarming_client import NewTask
@@ -52,6 +54,26 @@ def test_it_counts_although_the_bot_was_restarted_meanwhile(swarming, tmp_path):
     assert swarming.client().stdout(task_id).text == "before\nafter\n"
 
 
+def test_tasks_with_inputs_that_a_bot_cannot_fetch_are_at_fault_themselves(swarming):
+    digest = {"hash": "ab" * 32, "size_bytes": "7"}
+    package = {"package_name": "infra/python", "path": "py", "version": "version:3"}
+    cas: dict[str, Any] = {"cas_input_root": {"cas_instance": "projects/p/instances/i", "digest": digest}}
+    cipd: dict[str, Any] = {"cipd_input": {"server": "https://cipd.invalid", "packages": [package]}}
+    client = swarming.client()
+
+    given = [trigger(swarming, inputs) for inputs in [cas, cipd] * 3]  # five failures of its own quarantine a bot
+    results = [client.wait(task_id, timeout_secs=SOON) for task_id in given]
+    after = client.wait(client.new_task(NewTask(command=["true"])).task_id, timeout_secs=SOON)
+
+    assert {one.state for one in results} == {"CLIENT_ERROR"}
+    assert "this bot has no CAS or CIPD client" in client.stdout(given[0]).text
+    lacked = [raw_result(swarming, task_id) for task_id in given[:2]]
+    assert lacked[0]["missing_cas"] == [{"digest": f"{digest['hash']}/7", "instance": "projects/p/instances/i"}]
+    assert lacked[1]["missing_cipd"] == [package]
+    assert after.state == "COMPLETED"
+    assert not client.bot("bot").quarantined
+
+
 def test_two_processes_with_one_id_do_not_fight_over_it(swarming, tmp_path):
     first_log = swarming.bots["bot"].log
     other = Program(
@@ -83,6 +105,22 @@ def test_two_processes_with_one_id_do_not_fight_over_it(swarming, tmp_path):
     assert result.state == "COMPLETED"
     assert client.stdout(task.task_id).text.startswith(str(tmp_path / "other"))
     assert len(connected) == 2
+
+
+def trigger(swarming: Standalone, inputs: dict[str, Any]) -> str:
+    """A task as upstream's clients submit it, with these inputs."""
+    properties = {"command": ["true"], "dimensions": [{"key": "pool", "value": "default"}], **inputs}
+    slices = [{"properties": properties | {"execution_timeout_secs": "60"}, "expiration_secs": "60"}]
+    task = {"name": "t", "user": "u", "priority": "100", "task_slices": slices}
+    answer = httpx.post(f"{swarming.url}/_ah/api/swarming/v1/tasks/new", json=task, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["task_id"])
+
+
+def raw_result(swarming: Standalone, task_id: str) -> dict[str, Any]:
+    answer = httpx.get(f"{swarming.url}/_ah/api/swarming/v1/task/{task_id}/result", trust_env=False)
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def begin(swarming: Standalone, tmp_path: Path) -> str:

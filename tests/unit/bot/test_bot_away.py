@@ -116,6 +116,22 @@ def test_a_run_that_the_bots_stop_ended_is_reported_after_the_restart_too(server
     assert error.body["message"] == "Was terminated before completion"
 
 
+def test_what_a_task_lacked_is_told_after_the_restart_too(server, start_bots, away, tmp_path):
+    server.answer = lambda heard: DROP if heard.call == "task_update" and away.is_set() else None
+    away.set()
+    server.run("true", cas_input_root={"cas_instance": "i", "digest": {"hash": "ab", "size_bytes": 7}})
+    first = start_bots()
+    wait_until(kept(tmp_path).exists)
+    first.stop()
+    assert first.join(8)
+    away.clear()
+
+    start_bots()
+    error = server.wait_for_call("task_error")
+
+    assert error.body["client_error"]["missing_cas"] == [{"digest": "ab/7", "instance": "i"}]
+
+
 def test_a_report_that_is_refused_is_dropped_and_the_bot_goes_on(server, start_bots, tmp_path):
     def answer(heard: Heard):
         if heard.is_final:

@@ -162,8 +162,11 @@ def test_the_version_is_the_hash_that_the_protocol_defines():
         ("relative_cwd", "/etc"),
         ("relative_cwd", "a/../../b"),
         ("secret_bytes", "no base64!"),
-        ("cas_input_root", {"cas_instance": "i", "digest": {"hash": "h", "size_bytes": 1}}),
-        ("cipd_input", {"server": "s", "packages": []}),
+        ("cas_input_root", {"cas_instance": "i"}),
+        ("cas_input_root", {"cas_instance": "i", "digest": "h/1"}),
+        ("cipd_input", {"server": "s"}),
+        ("cipd_input", {"packages": {"a/b": "1"}}),
+        ("cipd_input", {"packages": [{"package_name": "a/b"}]}),
     ],
 )
 def test_a_bad_manifest_names_the_field(field, value):
