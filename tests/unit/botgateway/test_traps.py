@@ -82,7 +82,7 @@ def test_no_poll_can_be_held_for_longer_than_a_bot_reads(setting):
 
 @pytest.mark.parametrize("route", ["handshake", "poll", "event", "task_update", "task_error"])
 async def test_an_error_is_a_text_under_the_key_error(world, bot, route):
-    answer = await bot.call(route, {"id": 7})
+    answer = await bot.call(route, [])
 
     assert answer.status_code == 400
     assert list(answer.json()) == ["error"]

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
-from swarming_botgateway.api.handshake import external_ip
 from swarming_botgateway.api.replies import BASE, json_reply
+from swarming_botgateway.api.sender import external_ip, sender_of
 from swarming_botgateway.bot_word import read_bot_word
 from swarming_botgateway.usecases.record_event import ALLOWED_EVENTS, TellEvent
 from swarming_common.errors import InvalidInput
@@ -23,18 +23,18 @@ async def take_event(request: Request) -> Response:
     """Nothing, once the event is written."""
     use = usecases_of(request)
     body = await read_json_object(request, settings_of(request).max_poll_body_bytes)
-    await use.record_event(_told(body, external_ip(request)), use.clock.now())
+    await use.record_event(_told(body, request), use.clock.now())
     return json_reply({})
 
 
 EVENT_ROUTES = [Route(f"{BASE}/event", take_event, methods=["POST"])]
 
 
-def _told(body: Mapping[str, Any], ip: str) -> TellEvent:
+def _told(body: Mapping[str, Any], request: Request) -> TellEvent:
     event_type, message = body.get("event"), body.get("message")
     if event_type not in ALLOWED_EVENTS:
         raise InvalidInput("event", f"expected one of {', '.join(ALLOWED_EVENTS)}")
     if not isinstance(message, str | None):
         raise InvalidInput("message", "expected a string")
-    word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS)
-    return TellEvent(word=word, event_type=event_type, message=message, external_ip=ip)
+    word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS, sender=sender_of(request))
+    return TellEvent(word=word, event_type=event_type, message=message, external_ip=external_ip(request))

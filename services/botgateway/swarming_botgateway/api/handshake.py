@@ -8,8 +8,9 @@ from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.replies import BASE, json_reply
+from swarming_botgateway.api.sender import external_ip, sender_of
 from swarming_botgateway.bot_code.upstream import hooks_for
-from swarming_botgateway.bot_word import read_bot_word
+from swarming_botgateway.bot_word import Nameless, read_word
 from swarming_botgateway.usecases.connect import Handshake
 from swarming_common.http.body import read_json_object
 from swarming_common.release import server_version
@@ -25,7 +26,10 @@ async def shake_hands(request: Request) -> Response:
     """The session that the process shall say from now on, and the code that it should run."""
     use, settings = usecases_of(request), settings_of(request)
     body = await read_json_object(request, settings.max_poll_body_bytes)
-    word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS)
+    word = read_word(body, KNOWN_KEYS, REQUIRED_KEYS, sender=sender_of(request))
+    if isinstance(word, Nameless):
+        # Without a handshake it would never poll, and so never be told to update. It gets no session.
+        return json_reply({"bot_version": use.poll.nameless(word).version, "server_version": server_version()})
     handshake = Handshake(word=word, process=_process(body.get("session_id")), external_ip=external_ip(request))
     session = await use.connect(handshake, use.clock.now())
     reply = {
@@ -40,11 +44,6 @@ async def shake_hands(request: Request) -> Response:
 
 
 HANDSHAKE_ROUTES = [Route(f"{BASE}/handshake", shake_hands, methods=["POST"])]
-
-
-def external_ip(request: Request) -> str:
-    """Where the bot calls from."""
-    return "" if request.client is None else request.client.host
 
 
 def _process(session_id: object) -> str:

@@ -5,8 +5,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
-from swarming_botgateway.api.handshake import external_ip
 from swarming_botgateway.api.replies import BASE, json_reply
+from swarming_botgateway.api.sender import external_ip
 from swarming_botgateway.api.strict import Message, read_message
 from swarming_botgateway.bot_word import read_bot_word
 from swarming_botgateway.usecases.record_event import TellEvent

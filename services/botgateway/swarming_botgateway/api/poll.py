@@ -9,7 +9,8 @@ from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.replies import BASE, error_reply, json_reply, with_session
-from swarming_botgateway.bot_word import read_bot_word
+from swarming_botgateway.api.sender import sender_of
+from swarming_botgateway.bot_word import Nameless, read_word
 from swarming_botgateway.manifest import is_termination, manifest, run_id
 from swarming_botgateway.restart import RebootHost, RestartBot
 from swarming_botgateway.sessions import Session
@@ -32,7 +33,9 @@ async def _considered(request: Request) -> tuple[PollAnswer | Waiting, Session |
     """A function of its own, so that the kilobytes that a bot says of itself are gone while its poll is held."""
     use = usecases_of(request)
     body = await read_json_object(request, settings_of(request).max_poll_body_bytes)
-    word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS)
+    word = read_word(body, KNOWN_KEYS, REQUIRED_KEYS, sender=sender_of(request))
+    if isinstance(word, Nameless):
+        return use.poll.nameless(word), None
     return await use.poll(word, use.clock.now()), word.session
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from swarming_botgateway.bot_code.build import BotPackage, BuiltZip, build_zip
 from swarming_botgateway.bot_code.rule import BotUpdates, update_for
-from swarming_botgateway.bot_word import BotWord
+from swarming_botgateway.bot_word import BotWord, Nameless
 from swarming_botgateway.store.bot_code import read_code_rows, read_zip, write_build
 from swarming_common.bot_code.current import CurrentCode
 from swarming_common.bot_code.defaults import default_bot_config
@@ -59,10 +59,10 @@ class BotCode:
             self._served = rows.served
             self._take(rows.current)
 
-    def update_for(self, word: BotWord) -> str | None:
+    def update_for(self, word: BotWord | Nameless) -> str | None:
         """The version that this bot is to update to; None if it is to go on."""
         current = None if self.current is None else self.current.version
-        return update_for(word.facts.version, word.state, current, self._served, self._rule)
+        return update_for(word.version, word.state, current, self._served, self._rule)
 
     async def zip_of(self, version: str) -> bytes | None:
         """The zip of a version that is, or was, served; None for any other. Raises DatabaseAway."""

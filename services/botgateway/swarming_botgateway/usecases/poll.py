@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from swarming_botgateway.bot_code.served import BotCode
-from swarming_botgateway.bot_word import BotWord
+from swarming_botgateway.bot_word import BotWord, Nameless
 from swarming_botgateway.health import sleep_seconds
 from swarming_botgateway.history import event_of_word
 from swarming_botgateway.metrics import RUNS_HANDED_OUT
@@ -131,6 +131,12 @@ class Poll:
         if event is not None:
             await self.events.submit(event)
         return instead
+
+    def nameless(self, word: Nameless) -> UpdateBot:
+        """Its update, if there is one; nothing is written. Raises InvalidInput."""
+        if (version := self.code.update_for(word)) is None:
+            raise word.refusal
+        return UpdateBot(version)
 
     async def wait(self, waiting: Waiting, gone: Gone) -> PollAnswer:
         """The run that comes, or what to answer without one, after its `hold_seconds` at most. Raises DatabaseAway."""
