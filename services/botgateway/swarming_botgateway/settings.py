@@ -18,6 +18,9 @@ LONGEST_HOLD_SECONDS = 55.0
 MAX_POLL_BODY_BYTES = 512 * 1024
 """Polls are 3 to 10 kB; a machine with very many disks or caches stays below this by far."""
 
+GROWN_FACTOR = 8
+"""How far over its limit a handshake or a poll is still read: its bot is quarantined, but can be mended."""
+
 
 class BotGatewaySettings(CommonSettings):
     """What an installation may choose; each field is read from `SWARMING_<FIELD>`."""
@@ -38,7 +41,7 @@ class BotGatewaySettings(CommonSettings):
     """The longest sleep of a bot that may not work (quarantined, in maintenance)."""
 
     max_poll_body_bytes: int = Field(default=MAX_POLL_BODY_BYTES, gt=0)
-    """The largest body of a handshake, a poll or an event."""
+    """The largest body of an event, and of a handshake or a poll that is taken as it is."""
 
     max_output_chunk_bytes: int = Field(default=LARGEST_CHUNK_BYTES, gt=0, le=LARGEST_CHUNK_BYTES)
     """The most output that one update may carry, before base64."""
@@ -83,6 +86,11 @@ class BotGatewaySettings(CommonSettings):
     def restart_rules(self) -> RestartRules:
         """When bots are told to restart."""
         return RestartRules(bot_secs=self.bot_restart_secs, host_secs=self.host_reboot_secs)
+
+    @property
+    def max_grown_body_bytes(self) -> int:
+        """The largest body of a handshake or a poll that is read at all (api/grown.py)."""
+        return self.max_poll_body_bytes * GROWN_FACTOR
 
     @property
     def max_update_body_bytes(self) -> int:

@@ -108,3 +108,83 @@ async def test_a_header_that_is_no_id_names_nobody(world, sender):
 
     assert answer.status_code == 400
     assert await nothing_is_written(world)
+
+
+LIMIT, READ = 512 * 1024, 8 * 512 * 1024
+
+
+async def test_a_bot_whose_state_has_grown_too_large_is_told_to_update(updating):
+    bot = Bot("bot1")
+    bot.state["mounts"] = ["x" * 1000] * 1000
+
+    handshake = await updating.shake_hands(bot)
+    poll = await send(updating, "poll", bot.poll_body())
+
+    assert handshake.json()["bot_version"] != bot.version
+    assert poll.json()["cmd"] == "update"
+
+
+async def test_a_bot_whose_state_has_grown_too_large_is_quarantined_and_its_state_not_kept(world):
+    bot = await world.a_connected_bot()
+    bot.state |= {"mounts": ["x" * 1000] * 1000, "bot_code": {"updates": False, "rejected": "v9"}}
+    bot.state["maintenance"] = "full"
+
+    answer = await send(world, "poll", bot.poll_body())
+
+    assert (answer.json()["cmd"], answer.json()["quarantined"]) == ("sleep", True)
+    assert (await world.http.post(f"{BASE}/handshake", json=bot.word(session_id=bot.process))).status_code == 200
+    [row] = await world.rows(tables.bot)
+    assert row.quarantined.startswith(f"body: expected at most {LIMIT} bytes, got 10")
+    assert row.dimensions == bot.dimensions
+    assert row.maintenance == "full"
+    assert set(row.state) == {*bot.state, "quarantined"} - {"mounts"}
+    assert row.state["bot_code"] == {"updates": False, "rejected": "v9"}
+
+
+async def test_a_bot_works_again_once_it_says_less(world):
+    bot = await world.a_connected_bot()
+    bot.state["mounts"] = ["x" * 1000] * 1000
+    await send(world, "poll", bot.poll_body())
+    del bot.state["mounts"]
+
+    await world.held_poll(bot)
+
+    [row] = await world.rows(tables.bot)
+    assert row.quarantined is None
+
+
+async def test_its_own_reason_is_told_too_as_far_as_it_fits(world):
+    bot = await world.a_connected_bot()
+    bot.state["quarantined"] = "Traceback " + "x" * LIMIT
+    bot.state["bot_code"] = {"rejected": "x" * LIMIT}
+
+    await send(world, "poll", bot.poll_body())
+
+    [row] = await world.rows(tables.bot)
+    assert row.quarantined.startswith("body: expected at most")
+    assert ". Traceback xxx" in row.quarantined
+    assert len(row.quarantined) == 20_000
+
+
+async def test_of_dimensions_that_have_grown_too_large_the_id_is_kept(world):
+    bot = await world.a_connected_bot()
+    bot.dimensions["many"] = [str(number) for number in range(100_000)]
+
+    answer = await send(world, "poll", bot.poll_body())
+
+    assert (answer.json()["cmd"], answer.json()["quarantined"]) == ("sleep", True)
+    [row] = await world.rows(tables.bot)
+    assert row.dimensions == {"id": ["bot1"]}
+
+
+@pytest.mark.parametrize("path", ["poll", "handshake"])
+async def test_what_is_over_any_limit_is_refused(world, path):
+    answer = await send(world, path, Bot("bot1").word() | {"state": "x" * READ})
+
+    assert (answer.status_code, answer.json()["error"]) == (413, f"body: expected at most {READ} bytes")
+
+
+async def test_an_event_is_not_taken_over_the_limit(world):
+    answer = await send(world, "event", Bot("bot1").word(event="bot_log", message="x" * LIMIT))
+
+    assert answer.status_code == 413

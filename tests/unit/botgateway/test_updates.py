@@ -279,7 +279,7 @@ async def test_a_body_over_the_limit_is_refused(sqlite_folder):
 
         chunk = await world.update(bot, run, output=encoded(b"12345678901"), output_chunk_start=0)
         body = await world.update(bot, run, output="A" * 700_000, output_chunk_start=0)
-        poll = await world.post("poll", {"dimensions": {"id": ["x" * 200]}})
+        poll = await world.post("poll", {"dimensions": {"id": ["x" * 1000]}})
 
     assert (chunk.status_code, chunk.json()) == (400, {"error": "output: expected at most 10 bytes"})
     assert (body.status_code, body.json()["error"][:6]) == (413, "body: ")

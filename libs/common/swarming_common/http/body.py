@@ -32,7 +32,11 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 async def read_json_object(request: Request, limit: int) -> dict[str, Any]:
     """The body as a JSON object. Raises BodyTooLarge, or InvalidInput for anything else."""
-    body = await read_body(request, limit)
+    return parse_json_object(await read_body(request, limit))
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object. Raises InvalidInput for anything else."""
     try:
         parsed = pydantic_core.from_json(body)
     except ValueError as error:

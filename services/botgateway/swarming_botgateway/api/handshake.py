@@ -7,12 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
+from swarming_botgateway.api.grown import read_grown_object
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.sender import external_ip, sender_of
 from swarming_botgateway.bot_code.upstream import hooks_for
 from swarming_botgateway.bot_word import Nameless, read_word
 from swarming_botgateway.usecases.connect import Handshake
-from swarming_common.http.body import read_json_object
 from swarming_common.release import server_version
 
 REQUIRED_KEYS = ("dimensions", "state", "version")
@@ -25,7 +25,7 @@ BOT_CONFIG_NAME = "bot_config.py"
 async def shake_hands(request: Request) -> Response:
     """The session that the process shall say from now on, and the code that it should run."""
     use, settings = usecases_of(request), settings_of(request)
-    body = await read_json_object(request, settings.max_poll_body_bytes)
+    body = await read_grown_object(request, settings)
     word = read_word(body, KNOWN_KEYS, REQUIRED_KEYS, sender=sender_of(request))
     if isinstance(word, Nameless):
         # Without a handshake it would never poll, and so never be told to update. It gets no session.

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
+from swarming_botgateway.api.grown import read_grown_object
 from swarming_botgateway.api.replies import BASE, error_reply, json_reply, with_session
 from swarming_botgateway.api.sender import sender_of
 from swarming_botgateway.bot_word import Nameless, read_word
@@ -15,7 +16,6 @@ from swarming_botgateway.manifest import is_termination, manifest, run_id
 from swarming_botgateway.restart import RebootHost, RestartBot
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.usecases.poll import PollAnswer, Run, Sleep, Superseded, UpdateBot, Waiting
-from swarming_common.http.body import read_json_object
 
 REQUIRED_KEYS = ("dimensions", "state", "version")
 KNOWN_KEYS = frozenset({*REQUIRED_KEYS, "session", "request_uuid", "force"})
@@ -32,7 +32,7 @@ async def answer_poll(request: Request) -> Response:
 async def _considered(request: Request) -> tuple[PollAnswer | Waiting, Session | None]:
     """A function of its own, so that the kilobytes that a bot says of itself are gone while its poll is held."""
     use = usecases_of(request)
-    body = await read_json_object(request, settings_of(request).max_poll_body_bytes)
+    body = await read_grown_object(request, settings_of(request))
     word = read_word(body, KNOWN_KEYS, REQUIRED_KEYS, sender=sender_of(request))
     if isinstance(word, Nameless):
         return use.poll.nameless(word), None
