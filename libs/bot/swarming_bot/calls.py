@@ -42,7 +42,8 @@ class Calls:
 
         timeout: seconds without a byte of the answer.
         """
-        body = json.dumps(payload, separators=(",", ":")).encode()
+        # A name with bytes that are no UTF-8 has lone surrogates, which a server need not take: they become "?".
+        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         give_up = (lambda: self._stop.requested) if ends_on_stop else None
         if self._stop.requested:
             timeout = min(timeout, STOP_PATIENCE_SECONDS)

@@ -11,6 +11,9 @@ LARGEST_INTEGER = 2**63 - 1
 _SUSPICIOUS = re.compile(rb"\\u0000|NaN|Infinity|[0-9]{19}")
 """What JSON looks like that may hold something unstorable."""
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+"""In a text of Python only halves of pairs: a whole pair is one character."""
+
 
 def storable(value: Any) -> Any:
     """The same, with NULs in texts replaced, and numbers that no column holds as None."""
@@ -35,6 +38,11 @@ def _mended(value: Any) -> Any:
 def storable_text(text: str) -> str:
     """The same with each NUL replaced."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def without_surrogates(text: str) -> str:
+    """The same with each half of a surrogate pair replaced."""
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def unstorable_path(value: Any, path: str = "") -> str | None:

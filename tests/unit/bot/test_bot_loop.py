@@ -36,6 +36,14 @@ def test_a_bot_opens_a_session_and_says_in_each_poll_who_it_is(server, start_bot
     assert {"running_time", "sleep_streak"} <= set(poll.body["state"])
 
 
+def test_a_name_that_is_no_utf_8_is_told_without_the_bytes_that_no_server_could_take(server, start_bots):
+    start_bots(hooks="import os\n\ndef get_state(bot): return {'mounts': {os.fsdecode(b'/mnt/\\xff\\xc3\\xa9'): 1}}\n")
+
+    poll = server.wait_for_call("poll")
+
+    assert poll.body["state"]["mounts"] == {"/mnt/?é": 1}
+
+
 def test_the_newest_session_is_the_one_that_counts(server, start_bots):
     server.command({"cmd": "sleep", "duration": 0, "session": "sess-2"})
 

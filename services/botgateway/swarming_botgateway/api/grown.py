@@ -6,9 +6,10 @@ from typing import Any
 import pydantic_core
 from starlette.requests import Request
 
+from swarming_botgateway.api.spoken import parse_spoken_object
 from swarming_botgateway.bot_word import MAX_REASON_LENGTH
 from swarming_botgateway.settings import BotGatewaySettings
-from swarming_common.http.body import parse_json_object, read_body
+from swarming_common.http.body import read_body
 
 KEPT_OF_STATE = ("running_time", "sleep_streak", "bot_code", "maintenance")
 """What the update rule, the length of a sleep and the bot's standing are made of."""
@@ -23,7 +24,7 @@ async def read_grown_object(request: Request, settings: BotGatewaySettings) -> d
     Raises InvalidInput, and BodyTooLarge for what is over any limit.
     """
     raw = await read_body(request, settings.max_grown_body_bytes)
-    body, limit = parse_json_object(raw), settings.max_poll_body_bytes
+    body, limit = parse_spoken_object(raw), settings.max_poll_body_bytes
     return body if len(raw) <= limit else _cut(body, f"body: expected at most {limit} bytes, got {len(raw)}", limit)
 
 

@@ -10,10 +10,10 @@ from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.replies import BASE, json_reply
+from swarming_botgateway.api.spoken import read_spoken_object
 from swarming_botgateway.api.strict import Message, read_message, read_run_id
 from swarming_botgateway.store.updates import RunUpdate
 from swarming_common.hints.scheduler import Report
-from swarming_common.http.body import read_json_object
 from swarming_common.model.reports import ReportKind
 
 MAX_MESSAGE_LENGTH = 64 * 1024
@@ -55,7 +55,7 @@ class TaskError(Message):
 async def take_task_error(request: Request) -> Response:
     """Nothing, once the failure is written."""
     use = usecases_of(request)
-    body = await read_json_object(request, settings_of(request).max_update_body_bytes)
+    body = await read_spoken_object(request, settings_of(request).max_update_body_bytes)
     message = read_message(TaskError, body)
     now = use.clock.now()
     await use.report(_update(message, request.path_params.get("run_id"), now), now)

@@ -12,12 +12,12 @@ from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.replies import BASE, json_reply, with_session
+from swarming_botgateway.api.spoken import read_spoken_object
 from swarming_botgateway.api.strict import Message, read_message, read_run_id
 from swarming_botgateway.store.updates import Output, RunUpdate
 from swarming_botgateway.usecases.report import NotItsRun, ReportAnswer
 from swarming_common.errors import InvalidInput
 from swarming_common.hints.scheduler import Report
-from swarming_common.http.body import read_json_object
 from swarming_common.model.reports import ReportKind
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -68,7 +68,7 @@ class TaskUpdate(Details):
 async def take_update(request: Request) -> Response:
     """Whether the bot goes on, once what it said is written."""
     use, settings = usecases_of(request), settings_of(request)
-    body = await read_json_object(request, settings.max_update_body_bytes)
+    body = await read_spoken_object(request, settings.max_update_body_bytes)
     message = read_message(TaskUpdate, body)
     now = use.clock.now()
     update = _update(message, request.path_params.get("run_id"), settings.max_output_chunk_bytes, now)

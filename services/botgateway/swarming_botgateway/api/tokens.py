@@ -6,12 +6,12 @@ from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of
 from swarming_botgateway.api.replies import BASE, error_reply
-from swarming_common.http.body import read_json_object
+from swarming_botgateway.api.spoken import read_spoken_object
 
 
 async def refuse(request: Request) -> Response:
     """An error that says so."""
-    await read_json_object(request, settings_of(request).max_poll_body_bytes)
+    await read_spoken_object(request, settings_of(request).max_poll_body_bytes)
     # A 400 is the one refusal whose text upstream's bot shows; anything else it takes for a server that is away.
     return error_reply("account_id: expected none; this server has no tokens of service accounts", 400)
 
