@@ -116,6 +116,28 @@ def test_a_disk_that_is_too_full_is_named_with_what_it_has(tmp_path):
     )
 
 
+def test_a_full_disk_that_the_bot_does_not_live_on_is_no_reason(tmp_path):
+    watch = DiskWatch(str(tmp_path))
+    disks = watch.now()
+    roomy = {mount: {"free_mb": 1e6, "size_mb": 1e6} for mount in disks}
+
+    image = {"/snap/core/1": {"free_mb": 0.0, "size_mb": 100.0}}
+
+    assert watch.too_full({**roomy, **image}, 2048.0) is None
+
+
+def test_a_hook_may_judge_any_other_disk(server: ScriptedServer, start_bots):
+    start_bots(
+        hooks="def get_state(bot):\n"
+        "    free_mb = bot.state['disks'].get('/data', {}).get('free_mb', 0)\n"
+        "    return {'quarantined': '/data has less than 2 GiB free' if free_mb < 2048 else None}\n"
+    )
+
+    heard = server.wait_for_call("poll")
+
+    assert heard.body["state"]["quarantined"] == "/data has less than 2 GiB free"
+
+
 def test_the_state_has_what_a_server_wants_to_see(tmp_path):
     state = MachineState(str(tmp_path), cost_usd_hour=0.5, lowest_free_mb=0).now()
 
