@@ -1,24 +1,30 @@
 """What an unmodified upstream bot sends, as it was seen on the wire (bot-api.md)."""
 
 import json
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import httpx
 
 from swarming_common.model.task_id import RunId
-from tests.unit.botgateway.world import BASE, World, encoded
+from tests.unit.botgateway.world import BASE, encoded
 
 VERSION = "d7359da9" + "0" * 56
 PROCESS = "b8fe7e91bc1b45d0a95adccab0b5024b/18764"
 REASON = "Was terminated before completion"
 
 
+class Server(Protocol):
+    """Whatever answers bots."""
+
+    http: httpx.AsyncClient
+
+
 class UpstreamBot:
     """One process of it. Each call returns the answer as it came; `session` follows what answers carry."""
 
     def __init__(
-        self, world: World, bot_id: str = "bot1", process: str = "b8fe7e91bc1b45d0a95adccab0b5024b/18764"
+        self, server: Server, bot_id: str = "bot1", process: str = "b8fe7e91bc1b45d0a95adccab0b5024b/18764"
     ) -> None:
         self.bot_id = bot_id
         self.session: str | None = None
@@ -56,7 +62,7 @@ class UpstreamBot:
             "user": "swarming",
         }
         self._process = process
-        self._http = world.http
+        self._http = server.http
 
     async def shake_hands(self) -> httpx.Response:
         answer = await self.call("handshake", {**self._attributes(), "session_id": self._process})

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from swarming_common.model.states import TaskState
+from swarming_common.model.task_id import parse_task_id
 from swarming_frontend.api.encoding import any_json, present, timestamp
-from tests.unit.frontend.builders import NOW, a_new_task, a_result, a_run, a_running_task
+from tests.unit.frontend.builders import NOW, a_bot, a_new_task, a_result, a_run, a_running_task
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ async def test_a_finished_task_shows_its_run(frontend, task_id):
         state=TaskState.COMPLETED,
         cost_usd=0.25,
         bot_idle_since_ts=NOW,
-        details={"performance_stats": {"bot_overhead": 0.5, "isolated_download": {"items_cold": 3}}},
+        details={"bot_overhead": 0.5, "isolated_stats": {"download": {"initial_size": 3}}},
         **ended,
     )
 
@@ -95,12 +96,37 @@ async def test_a_finished_task_shows_its_run(frontend, task_id):
             "internal_failure": False,
             "costs_usd": [0.5, 0.25],
             "current_task_slice": "0",
-            "performance_stats": {"bot_overhead": 0.5, "isolated_download": {"items_cold": "3"}},
+            "performance_stats": {"bot_overhead": 0.5, "isolated_download": {"initial_size": "3"}},
         }.items()
     )
     assert "abandoned_ts" not in result
-    plain = (await frontend.get(f"task/{task_id}/result")).json()
-    assert "performance_stats" not in plain
+    for unasked in ({}, {"include_performance_stats": "false"}):
+        plain = (await frontend.get(f"task/{task_id}/result", **unasked)).json()
+        assert "performance_stats" not in plain
+
+
+async def test_lists_of_tasks_and_of_a_bots_runs_have_the_stats_if_asked_for(frontend, task_id):
+    await a_result(frontend.database, task_id, state=TaskState.COMPLETED, run_number=1, bot_id="bot1")
+    await a_run(frontend.database, task_id, state=TaskState.COMPLETED, details={"bot_overhead": 0.5})
+    await a_bot(frontend.database)
+
+    for path in ("tasks/list", "bot/bot1/tasks"):
+        [asked] = (await frontend.get(path, include_performance_stats="true")).json()["items"]
+        [plain] = (await frontend.get(path)).json()["items"]
+        assert asked["performance_stats"] == {"bot_overhead": 0.5}
+        assert "performance_stats" not in plain
+
+
+async def test_a_deduped_task_has_no_stats_since_no_bot_worked_for_it(frontend, task_id):
+    twin = (await frontend.post("tasks/new", a_new_task())).json()["task_id"]
+    await a_run(frontend.database, twin, state=TaskState.COMPLETED, details={"bot_overhead": 0.5})
+    of_twin = {"deduped_task_id": parse_task_id(twin), "deduped_run_number": 1}
+    await a_result(frontend.database, task_id, state=TaskState.COMPLETED, bot_id="bot1", **of_twin)
+
+    result = (await frontend.get(f"task/{task_id}/result", include_performance_stats="true")).json()
+
+    assert result["deduped_from"] == twin[:-1] + "1"
+    assert "performance_stats" not in result
 
 
 async def test_a_runs_id_gives_that_run_without_what_is_the_tasks(frontend, task_id):

@@ -9,6 +9,7 @@ from swarming_common.model.request import CipdInput, CipdPackage, TaskProperties
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId, format_task_id
 from swarming_frontend.api.encoding import Json, any_json, integer, list_pairs, present, timestamp
+from swarming_frontend.api.performance_stats import performance_stats
 from swarming_frontend.store.standings import Standing
 from swarming_frontend.usecases.submit import Evaluated, Submitted
 
@@ -112,7 +113,8 @@ def task_result(standing: Standing, *, with_performance: bool = False) -> Json:
         cipd_pins=any_json(details.get("cipd_pins")),
         missing_cas=any_json(details.get("missing_cas")),
         missing_cipd=any_json(details.get("missing_cipd")),
-        performance_stats=any_json(details.get("performance_stats")) if with_performance else None,
+        # a task that took another's result made no bot work
+        performance_stats=performance_stats(details) if with_performance and standing.deduped_from is None else None,
     )
 
 

@@ -1,0 +1,53 @@
+"""What an upstream bot says of a run is what clients read of it, through all services."""
+
+from typing import Any
+
+from swarming_common.model.task_id import RunId, parse_run_id
+from tests.unit.botgateway.upstream_bot import UpstreamBot, said
+from tests.unit.frontend.builders import a_new_task
+from tests.unit.standalone.conftest import Whole
+
+FINAL: dict[str, Any] = {
+    "bot_overhead": 0.9078781,
+    "cache_trim_stats": {"duration": 0.000284},
+    "cleanup_stats": {"duration": 0.002673},
+    "cost_usd": 0.000472,
+    "duration": 11.1125416,
+    "exit_code": 3,
+    "hard_timeout": False,
+    "io_timeout": False,
+    "isolated_stats": {"download": {"items_cold": "eJwDAAAAAAE=", "duration": 0.2}, "upload": {}},
+    "named_caches_stats": {"install": {"duration": 0.00014}, "uninstall": {"duration": 0.000289}},
+}
+
+
+async def a_bot_with_a_run(whole: Whole) -> tuple[UpstreamBot, str, RunId]:
+    bot = UpstreamBot(whole)
+    said(await bot.shake_hands())
+    task_id = (await whole.post("tasks/new", a_new_task()))["task_id"]
+    answer = said(await bot.poll())
+    assert answer["cmd"] == "run", answer
+    return bot, task_id, parse_run_id(answer["manifest"]["task_id"])
+
+
+async def test_the_stats_of_a_final_update_are_those_of_the_task(whole: Whole):
+    bot, task_id, run = await a_bot_with_a_run(whole)
+
+    said(await bot.update(run))
+    said(await bot.update(run, **FINAL))
+    result = await whole.ended(task_id)
+
+    assert (result["state"], result["exit_code"], result["costs_usd"]) == ("COMPLETED", "3", [0.000472])
+    assert result["performance_stats"] == {
+        "bot_overhead": 0.9078781,
+        "isolated_download": {
+            "duration": 0.2,
+            "items_cold": "eJwDAAAAAAE=",
+            "num_items_cold": "0",
+            "total_bytes_items_cold": "0",
+        },
+        "cache_trim": {"duration": 0.000284},
+        "named_caches_install": {"duration": 0.00014},
+        "named_caches_uninstall": {"duration": 0.000289},
+        "cleanup": {"duration": 0.002673},
+    }
