@@ -1,4 +1,5 @@
-"""Which runs were heard of: told to their shards every few seconds, packed; while the bus is away by their rows."""
+"""Which runs were heard of, and what they cost: told to their shards every few seconds, packed; while the bus is away
+by their rows."""
 
 from collections import defaultdict
 
@@ -10,6 +11,8 @@ from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import RunsHeard
 from swarming_common.model.task_id import RunId
 
+Costs = dict[RunId, float | None]
+
 
 class Heard:
     """Collects runs whose bots spoke, until the next `tell`."""
@@ -17,29 +20,30 @@ class Heard:
     def __init__(self, bus: Bus, database: Database) -> None:
         self._bus = bus
         self._database = database
-        self._runs: dict[int, set[RunId]] = defaultdict(set)
+        self._runs: dict[int, Costs] = defaultdict(dict)
 
-    def note(self, shard: int, run: RunId) -> None:
-        """This run's bot spoke just now."""
-        self._runs[shard].add(run)
+    def note(self, shard: int, run: RunId, cost_usd: float | None = None) -> None:
+        """This run's bot spoke just now, and may have said what the run has cost so far."""
+        runs = self._runs[shard]
+        runs[run] = runs.get(run) if cost_usd is None else cost_usd
 
     async def tell(self) -> None:
         """Tell what was noted since the last time. Raises DatabaseAway, and then it is told the next time."""
-        noted, self._runs = self._runs, defaultdict(set)
+        noted, self._runs = self._runs, defaultdict(dict)
         if not self._bus.connected:
             await self._tell_by_rows(noted)
             return
         for shard, runs in noted.items():
             pairs = tuple((run.task_id, run.number) for run in runs)
-            self._bus.send(addresses.shard(shard), RunsHeard(runs=pairs))
+            self._bus.send(addresses.shard(shard), RunsHeard(runs=pairs, costs_usd=tuple(runs.values())))
 
-    async def _tell_by_rows(self, noted: dict[int, set[RunId]]) -> None:
+    async def _tell_by_rows(self, noted: dict[int, Costs]) -> None:
         """A scheduler that still has the bus takes silence at its word, and would give these runs to other bots."""
-        runs = [run for some in noted.values() for run in some]
+        runs = [heard for some in noted.values() for heard in some.items()]
         try:
             if runs:
                 await self._database.write_hot(hot_heard_runs(runs), durable=False)
         except DatabaseAway:
             for shard, some in noted.items():
-                self._runs[shard] |= some
+                self._runs[shard] = some | self._runs[shard]
             raise

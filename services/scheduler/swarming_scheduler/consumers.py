@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Any
 
 from swarming_common.hints.scheduler import (
@@ -27,8 +28,8 @@ from swarming_scheduler.usecases.take_in import take_in
 
 
 def _hear_of_runs(state: ShardState, hint: RunsHeard, now: datetime) -> None:
-    for task_id, run_number in hint.runs:
-        hear_of_run(state, task_id, run_number, now)
+    for (task_id, run_number), cost_usd in zip(hint.runs, chain(hint.costs_usd, repeat(None)), strict=False):
+        hear_of_run(state, task_id, run_number, now, cost_usd)
 
 
 HINTS: dict[type[Hint], Callable[[ShardState, Any, datetime], None]] = {

@@ -143,7 +143,7 @@ class Ownership:
 
     async def _take_over(self, shard: Shard) -> None:
         await shard.open()
-        await shard.load(self._settings.feed_seconds)
+        await shard.load(self._settings.feed_seconds, self._settings.costs_seconds)
 
     async def _release(self, committer: Committer, number: int) -> None:
         shard = committer.shards[number]

@@ -33,6 +33,9 @@ class SchedulerSettings(CommonSettings):
     feed_seconds: float = 5.0
     """How often the tables are read for what no hint told."""
 
+    costs_seconds: float = Field(default=60.0, gt=0)
+    """How often it is written what runs have cost so far. Nobody needs it sooner, and it is a row for each run."""
+
     member_seconds: float = 2.0
     """A scheduler that was not heard for so long is thought gone: it beats every second. The locks have the last word,
     so who is wrong about it only tries them in vain."""

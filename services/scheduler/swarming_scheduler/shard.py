@@ -38,7 +38,7 @@ from swarming_scheduler.usecases.end import end_orphans
 from swarming_scheduler.usecases.expire import expire
 from swarming_scheduler.usecases.hand_out import listen_anew, resend_unconfirmed, revoke_silent, settle_revoked
 from swarming_scheduler.usecases.offer import drop_stale_offers
-from swarming_scheduler.usecases.report import take_report
+from swarming_scheduler.usecases.report import take_report, write_costs
 from swarming_scheduler.usecases.take_in import take_in
 
 log = structlog.get_logger(__name__)
@@ -103,7 +103,7 @@ class Shard:
         await self._tell_alive()
         log.info("shard_taken_over", shard=self.number, epoch=self.epoch, running=len(self.state.tasks))
 
-    async def load(self, feed_seconds: float) -> None:
+    async def load(self, feed_seconds: float, costs_seconds: float) -> None:
         """Load what is pending, which is served meanwhile, and catch up with the feeds."""
         began = self._ports.clock.monotonic()
         await self._read_requests()  # what nobody has taken in yet has its place among the pending
@@ -111,6 +111,7 @@ class Shard:
         self._is_loaded.set()
         await self.read_feeds()
         self._background.every(feed_seconds, self.read_feeds, f"feeds:{self.number}")
+        self._background.every(costs_seconds, self._write_costs, f"costs:{self.number}")
         seconds = round(self._ports.clock.monotonic() - began, 3)
         log.info("shard_loaded", shard=self.number, epoch=self.epoch, tasks=len(self.state.tasks), seconds=seconds)
 
@@ -258,6 +259,11 @@ class Shard:
         if self._ports.bus.connected:  # else no bot can be heard, and its silence means nothing
             revoke_silent(self.state, now)
         end_orphans(self.state, now)
+        if self.state.changes:
+            self._wake_commit()
+
+    async def _write_costs(self) -> None:
+        write_costs(self.state)
         if self.state.changes:
             self._wake_commit()
 

@@ -66,6 +66,8 @@ class LiveRun:
     duration: float | None = None
     internal_failure: bool = False
     cost_usd: float | None = None
+    has_new_cost: bool = False
+    """Its row does not say yet what it has cost so far."""
     reason: str | None = None
     details: dict[str, object] | None = None
 

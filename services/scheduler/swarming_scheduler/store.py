@@ -162,12 +162,13 @@ def _arguments(batch: Batch) -> tuple[object, ...]:
 
 
 def add_late_costs(connection: Connection, costs: Sequence[LateCost]) -> None:
-    """Write what given-up runs cost; repeatable, the first word counts."""
+    """Write what given-up runs cost; repeatable, the largest sum counts."""
     for one in costs:
         connection.execute(
             update(task_run)
             .where(task_run.c.task_id == one.run_id.task_id, task_run.c.run_number == one.run_id.number)
-            .where(task_run.c.bot_id == one.bot_id, task_run.c.state.not_in(_LIVE), task_run.c.cost_usd.is_(None))
+            .where(task_run.c.bot_id == one.bot_id, task_run.c.state.not_in(_LIVE))
+            .where(or_(task_run.c.cost_usd.is_(None), task_run.c.cost_usd < one.cost_usd))
             .values(cost_usd=one.cost_usd)
         )
 

@@ -161,6 +161,7 @@ def _add_run(state: ShardState, task: LiveTask, row: Any, now: datetime) -> None
         is_killing=row.killing,
         completed_ts=row.completed_ts,
         abandoned_ts=row.abandoned_ts,
+        cost_usd=row.cost_usd,
         reason=row.reason,
     )
     task.run_number, task.last_run = row.run_number, run

@@ -275,10 +275,11 @@ async def test_shards_are_told_packed_which_runs_were_heard(sqlite_folder):
         bot = await world.a_connected_bot()
         run = await world.a_run("bot1")
 
-        await world.update(bot, run)
+        await world.update(bot, run, cost_usd=0.25)
+        await world.update(bot, run, cost_usd=0.5)
 
         heard = await world.hint(RunsHeard)
-    assert heard.runs == ((run.task_id, 1),)
+    assert (heard.runs, heard.costs_usd) == (((run.task_id, 1),), (0.5,))
 
 
 async def test_what_was_seen_of_bots_is_written_packed(sqlite_folder):

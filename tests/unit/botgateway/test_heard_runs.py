@@ -36,12 +36,22 @@ class HeardRuns:
         await told_all(feed, database)
 
         for _ in range(2):
-            await database.write_hot(hot_heard_runs([heard, ended]))
+            await database.write_hot(hot_heard_runs([(heard, None), (ended, 0.5)]))
             assert await told(feed, database) == [(heard.task_id, "confirmed")]
             await told_all(feed, database)
 
         await hot(database, [said(silent, finished(0))])
         assert await told(feed, database) == [(silent.task_id, "finished")]
+
+    async def test_a_confirmation_that_comes_again_has_the_newest_cost(self, database: Database):
+        run, other = await a_run(database), await a_run(database)
+        await hot(database, [said(run, confirmed()), said(other, confirmed())])
+
+        for cost in (0.5, None, 0.75, None):
+            await database.write_hot(hot_heard_runs([(run, cost), (other, None)]))
+
+        costs = await database.read(lambda c: c.execute(select(tables.run_report)).all())
+        assert {row.task_id: row.cost_usd for row in costs} == {run.task_id: 0.75, other.task_id: None}
 
 
 class TestHeardRunsOnSqlite(OnSqlite, HeardRuns):

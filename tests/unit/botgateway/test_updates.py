@@ -100,6 +100,21 @@ async def test_a_run_that_its_bot_failed_is_over(world):
     assert await world.output(run) == {}
 
 
+async def test_a_run_that_its_bot_failed_cost_what_the_bot_said_last(world):
+    bot = await world.a_connected_bot()
+    run, silent = await world.a_run("bot1"), await world.a_run("bot1")
+    await world.update(bot, run, cost_usd=0.25)
+    await world.update(bot, run, cost_usd=0.5)
+
+    for one in (run, silent):
+        await world.post("task_error", {"id": "bot1", "task_id": str(one), "message": "x"})
+
+    costs = {(row.task_id, row.kind): row.cost_usd for row in await world.rows(tables.run_report)}
+    assert costs == {(run.task_id, "confirmed"): 0.25, (run.task_id, "failed"): 0.5, (silent.task_id, "failed"): None}
+    failed = await world.hint(RunReported, number=1)
+    assert (failed.report.kind, failed.report.cost_usd) == ("failed", 0.5)
+
+
 async def test_an_update_of_a_run_that_does_not_exist_is_told_to_stop(world):
     bot = await world.a_connected_bot()
 

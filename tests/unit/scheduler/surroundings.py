@@ -39,8 +39,8 @@ class Surroundings:
         self._numbers = count(1)
 
     @asynccontextmanager
-    async def scheduler(self, feed_seconds: float = 0.05) -> AsyncIterator[None]:
-        settings = SchedulerSettings(feed_seconds=feed_seconds)
+    async def scheduler(self, feed_seconds: float = 0.05, costs_seconds: float = 3600.0) -> AsyncIterator[None]:
+        settings = SchedulerSettings(feed_seconds=feed_seconds, costs_seconds=costs_seconds)
         self.heard = asyncio.Queue()  # words of an earlier scheduler are no sign that this one listens
         mailbox = await self.ports.bus.open_mailbox(self.heard.put_nowait)
         for address in (addresses.gateway("gateway1"), addresses.ALL_GATEWAYS, addresses.frontend("frontend1")):

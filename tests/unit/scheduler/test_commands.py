@@ -1,19 +1,16 @@
 """What people ask of tasks: found by hint and feed, acted on once, and not forgotten by the next owner."""
 
-from typing import Any
-
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from swarming_common.database import tables
 from swarming_common.hints import addresses
 from swarming_common.hints.frontend import CommandDone
 from swarming_common.hints.gateway import RunAssigned
 from swarming_common.hints.scheduler import ChildSubmitted, CommandsGiven
-from swarming_common.model.reports import ReportKind
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
-from tests.unit.scheduler.surroundings import SHARD, Surroundings, until
+from tests.unit.scheduler.surroundings import SHARD, Surroundings
 
 OTHER_POOL = "mac"
 OTHER_SHARD = shard_of_pool(OTHER_POOL)
@@ -130,26 +127,3 @@ async def test_a_next_owner_ends_children_of_a_parent_that_ended_meanwhile(aroun
 
     async with around.scheduler():
         await around.result(child, TaskState.CANCELED)
-
-
-async def test_a_late_cost_is_added_to_the_run_that_was_given_up(around: Surroundings):
-    async with around.scheduler():
-        around.offer()
-        task_id = await around.submit()
-        assigned = await around.hear(RunAssigned)
-        await around.report(assigned, ReportKind.LOST)
-        around.offer("bot2", "offer2")
-        await around.hear(RunAssigned)
-
-        for _ in range(2):
-            await around.report_late(assigned, cost_usd=0.25)
-
-        query = select(tables.task_run).where(tables.task_run.c.task_id == task_id).order_by("run_number")
-
-        async def runs() -> Any:
-            return await around.database.read(lambda c: c.execute(query).all())
-
-        first, second = await until(runs, lambda found: found[0].cost_usd is not None)
-        assert (first.state, first.cost_usd) == (TaskState.BOT_DIED, 0.25)
-        assert (second.state, second.cost_usd) == (TaskState.RUNNING, None)
-        await around.result(task_id, TaskState.RUNNING)

@@ -46,7 +46,7 @@ class Whole:
 @pytest.fixture
 async def whole(sqlite_folder: Path) -> AsyncIterator[Whole]:
     ports = Ports(database=await open_sqlite(sqlite_folder), bus=InProcessBus(), cache=InProcessCache())
-    settings = StandaloneSettings(parting_seconds=0)
+    settings = StandaloneSettings(parting_seconds=0, heard_seconds=0.02, costs_seconds=0.02)
     async with opened(ports), all_services(settings, ports) as app:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

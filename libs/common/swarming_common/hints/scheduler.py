@@ -115,6 +115,8 @@ class RunsHeard(Hint):
     """Runs whose bots spoke to a gateway since its last word, as (task id, run number)."""
 
     runs: tuple[tuple[TaskId, int], ...]
+    costs_usd: tuple[float | None, ...] = ()
+    """What each of them has cost so far, as its bot says; None where it did not say."""
 
 
 class SchedulerAlive(Hint):

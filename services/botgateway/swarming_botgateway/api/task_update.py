@@ -98,6 +98,7 @@ def _update(message: TaskUpdate, run_id: str | None, max_chunk_bytes: int, now: 
         session=message.session,
         output=_output(message, max_chunk_bytes),
         report=_report(message, now),
+        cost_usd=message.cost_usd,
     )
 
 

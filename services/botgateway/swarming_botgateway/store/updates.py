@@ -48,6 +48,8 @@ class RunUpdate:
     session: str | None
     output: Output | None
     report: Report | None
+    cost_usd: float | None = None
+    """What the run has cost so far."""
 
     @property
     def only_confirms(self) -> bool:

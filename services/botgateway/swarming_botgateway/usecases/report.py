@@ -56,12 +56,13 @@ class ReportRun:
     heard: Heard
     presence: Presence
     judge: JudgeFailures
-    confirmed: OrderedDict[tuple[RunId, str], None] = field(default_factory=OrderedDict)
-    """Runs and bots whose confirmation is known to be written: saves writing it with each update."""
+    confirmed: OrderedDict[tuple[RunId, str], float | None] = field(default_factory=OrderedDict)
+    """Runs and bots whose confirmation is known to be written: saves writing it with each update. With the newest cost,
+    which a bot that fails does not say again."""
 
     async def __call__(self, update: RunUpdate, now: datetime) -> ReportAnswer:
         """Durable once it returns. Raises DatabaseAway, and DataRejected for what the database cannot hold."""
-        update = self._with_confirmation(_within_limit(update), now)
+        update = self._with_what_is_known(_within_limit(update), now)
         verdict = await self.updates.submit(update)
         if verdict.is_late and verdict.shard is not None:
             return self._kept_late(update, verdict.shard)
@@ -80,10 +81,14 @@ class ReportRun:
         self._tell(replace(update, report=late_report(update.report)), shard)
         return Taken(must_stop=True)
 
-    def _with_confirmation(self, update: RunUpdate, now: datetime) -> RunUpdate:
-        if update.report is not None or (update.run, update.bot_id) in self.confirmed:
+    def _with_what_is_known(self, update: RunUpdate, now: datetime) -> RunUpdate:
+        key, report = (update.run, update.bot_id), update.report
+        if report is not None and report.kind is ReportKind.FAILED:
+            return replace(update, report=report.model_copy(update={"cost_usd": self.confirmed.get(key)}))
+        if report is not None or key in self.confirmed:
             return update
-        return replace(update, report=Report(kind=ReportKind.CONFIRMED, created_ts=now))
+        confirmation = Report(kind=ReportKind.CONFIRMED, created_ts=now, cost_usd=update.cost_usd)
+        return replace(update, report=confirmation)
 
     async def _was_taken_back(self, update: RunUpdate) -> bool:
         """Look again after a confirmation, where the run may have been revoked while it was being written."""
@@ -109,12 +114,13 @@ class ReportRun:
         self.presence.is_busy(update.bot_id)
         if update.output is not None:
             OUTPUT_BYTES.inc(len(update.output.content))
+        key = (update.run, update.bot_id)
         if update.report is not None and update.report.kind.ends_the_run:
-            self.confirmed.pop((update.run, update.bot_id), None)
+            self.confirmed.pop(key, None)
             return
         if verdict.shard is not None:
-            self.heard.note(verdict.shard, update.run)
-        self.confirmed[update.run, update.bot_id] = None
+            self.heard.note(verdict.shard, update.run, update.cost_usd)
+        self.confirmed[key] = self.confirmed.get(key) if update.cost_usd is None else update.cost_usd
         if len(self.confirmed) > CONFIRMED_REMEMBERED:
             self.confirmed.popitem(last=False)
 

@@ -28,6 +28,7 @@ def take_report(
         return
     task, run = found
     confirm_run(state, task_id, run_number, bot_id, now)
+    _note_cost(run, report.cost_usd)
     if not report.kind.ends_the_run:
         return
     run.revoking = None
@@ -50,11 +51,23 @@ def confirm_run(state: ShardState, task_id: TaskId, run_number: int, bot_id: str
         found[1].last_heard = now
 
 
-def hear_of_run(state: ShardState, task_id: TaskId, run_number: int, now: datetime) -> None:
-    """Its bot spoke to a gateway."""
+def hear_of_run(
+    state: ShardState, task_id: TaskId, run_number: int, now: datetime, cost_usd: float | None = None
+) -> None:
+    """Its bot spoke to a gateway, and may have said what the run has cost so far."""
     found = state.live_run(task_id, run_number)
     if found is not None:
         found[1].last_heard = now
+        _note_cost(found[1], cost_usd)
+
+
+def write_costs(state: ShardState) -> None:
+    """Have the next commit write what runs have cost so far, where that is news."""
+    for bot in state.bots.values():
+        run = bot.run
+        if run is not None and run.has_new_cost and run.revoking is None:
+            run.has_new_cost = False
+            state.changes.runs[run.run_id] = run
 
 
 def _note_late(state: ShardState, run_id: RunId, bot_id: str, report: Report) -> None:
@@ -63,9 +76,14 @@ def _note_late(state: ShardState, run_id: RunId, bot_id: str, report: Report) ->
         state.changes.late_costs.append(LateCost(run_id, bot_id, report.cost_usd))
 
 
+def _note_cost(run: LiveRun, cost_usd: float | None) -> None:
+    """Costs are sums that only grow, so the largest is the newest, in whatever order words come."""
+    if cost_usd is not None and (run.cost_usd is None or cost_usd > run.cost_usd):
+        run.cost_usd, run.has_new_cost = cost_usd, True
+
+
 def _note(run: LiveRun, report: Report) -> None:
-    run.exit_code, run.duration = report.exit_code, report.duration
-    run.cost_usd, run.reason = report.cost_usd, report.message
+    run.exit_code, run.duration, run.reason = report.exit_code, report.duration, report.message
     run.details = report.details or None
 
 
