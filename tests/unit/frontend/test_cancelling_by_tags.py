@@ -87,8 +87,9 @@ async def test_start_and_end_are_about_the_creation(frontend):
     later = await frontend.post("tasks/cancel", NIGHTLY | {"start": now + 60})
     earlier = await frontend.post("tasks/cancel", NIGHTLY | {"end": now - 60})
     around = await frontend.post("tasks/cancel", NIGHTLY | {"start": now - 60, "end": now + 60})
+    far = [await frontend.post("tasks/cancel", NIGHTLY | {"end": end}) for end in (10_053_000_000, 99_999_999_999)]
 
-    assert [one.json()["matched"] for one in (later, earlier, around)] == ["0", "0", "1"]
+    assert [one.json()["matched"] for one in (later, earlier, around, *far)] == ["0", "0", "1", "1", "1"]
 
 
 async def test_tasks_of_several_pools_are_told_to_their_shards(frontend, told):

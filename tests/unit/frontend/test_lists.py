@@ -106,6 +106,17 @@ async def test_the_time_of_creation_bounds_a_list(frontend):
     assert await ids(frontend, start=0) == [task_id]
 
 
+@pytest.mark.parametrize("far", [10_053_000_000, 99_999_999_999, 253_402_300_799])
+async def test_a_bound_beyond_all_tasks_bounds_nothing(frontend, far):
+    task_id = await submit(frontend)
+
+    assert await ids(frontend, end=far) == [task_id]
+    assert await ids(frontend, start=far) == []
+    assert (await frontend.get("tasks/count", start=0, end=far)).json()["count"] == "1"
+    for sort in ("COMPLETED_TS", "STARTED_TS"):
+        assert await ids(frontend, end=far, sort=sort) == []
+
+
 async def test_another_order_leaves_out_tasks_without_that_moment(frontend):
     submitted = [await submit(frontend) for _ in range(4)]
     for task_id, seconds in zip(submitted[:3], (5, 9, 5), strict=True):

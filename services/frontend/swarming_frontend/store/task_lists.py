@@ -15,6 +15,9 @@ from swarming_common.model.task_id import EPOCH, TaskId, new_task_id
 from swarming_frontend.store.containment import has_tags
 from swarming_frontend.store.standings import Standing, read_standings, standing_query, state_of_task
 
+LARGEST_INTEGER = 2**63 - 1
+"""Of the database."""
+
 _result = task_result.c
 
 
@@ -164,7 +167,8 @@ def _in_state(wanted: StateFilter) -> ColumnElement[bool]:
 
 
 def _first_id(moment: datetime) -> int:
-    return new_task_id(max(moment, EPOCH), 0) - 1
+    """No id of that moment or later is below it. Ids end in the year 2288, and a moment after that is after all."""
+    return min(new_task_id(max(moment, EPOCH), 0) - 1, LARGEST_INTEGER)
 
 
 def _place(last: Standing, sort: TaskSort) -> TaskPlace:
