@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from swarming_botgateway.history import event_of_facts
-from swarming_botgateway.store.bot_commands import delete_bot, given_commands
+from swarming_botgateway.store.bot_commands import DeletedBot, delete_bot, given_commands
 from swarming_botgateway.store.bot_events import write_bot_events
 from swarming_botgateway.store.bots import change_standing, known_bot, note_shutdown
 from swarming_botgateway.store.failures import cleared_at, in_a_row, newest_ends, write_auto_quarantine
@@ -148,10 +148,11 @@ class BotStores:
     async def test_a_bot_is_deleted_if_it_is_the_one_that_was_meant(self, database, columns, unseen_since, is_deleted):
         await a_bot(database, "bot1", **columns)
 
-        found = await database.write(lambda c: delete_bot(c, "bot1", NOW, unseen_since))
+        deleted = await database.write(lambda c: delete_bot(c, "bot1", NOW, unseen_since))
 
         left = await database.read(lambda c: c.execute(select(tables.bot)).all())
-        assert (found, len(left)) == (is_deleted, 0 if is_deleted else 1)
+        assert len(left) == (0 if is_deleted else 1)
+        assert deleted == (DeletedBot({"sleep_streak": 0}, "", NOW) if is_deleted else None)
 
     async def test_commands_to_bots_are_fed_and_those_to_tasks_are_not(self, database):
         for command_id, bot_id in (("1", "bot1"), ("2", None), ("3", "bot2")):

@@ -188,6 +188,20 @@ async def test_a_deleted_bot_is_gone_its_frontend_is_told_and_its_history_stays(
     assert heard == [CommandDone(command_id=command_id, ok=True)]
 
 
+async def test_the_history_of_a_deleted_bot_keeps_what_was_known_of_it(world):
+    await world.a_connected_bot()
+    row = await its_row(world)
+
+    await give_delete(world)
+
+    await until_there_are(world)
+    event = next(one for one in await world.rows(tables.bot_event) if one.event_type == "bot_deleted")
+    assert (event.state, event.external_ip, event.last_seen_ts) == (row.state, row.external_ip, row.last_seen_ts)
+    assert (event.dimensions, event.version) == (row.dimensions, row.version)
+    assert row.state["running_time"] == 1
+    assert row.external_ip
+
+
 async def test_a_deleted_bot_that_polls_is_told_to_start_over_and_is_back(world):
     bot = await world.a_connected_bot()
     poll, _ = await world.held_poll(bot)

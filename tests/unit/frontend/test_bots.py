@@ -86,6 +86,16 @@ async def test_a_deleted_bot_is_shown_from_its_history(frontend):
     assert len((await frontend.get("bot/gone/events")).json()["items"]) == 2
 
 
+async def test_a_deleted_bot_was_last_seen_when_it_spoke_and_not_when_it_was_deleted(frontend):
+    spoke = NOW - timedelta(days=1)
+    await an_event(frontend, "gone", 5, "bot_deleted", last_seen_ts=spoke, external_ip="10.0.0.7")
+
+    bot = (await frontend.get("bot/gone/get")).json()
+
+    assert (bot["last_seen_ts"], bot["external_ip"]) == ("2026-11-22T17:08:19.774561", "10.0.0.7")
+    assert bot["state"] == '{"disks":1}'
+
+
 async def test_a_bot_that_said_goodbye_is_dead_at_once(frontend):
     await a_bot(frontend.database, "away", shutdown_ts=datetime.now(UTC))
     await a_bot(frontend.database, "here")

@@ -272,10 +272,12 @@ bot_event = Table(
     Column("quarantined", Text),
     Column("maintenance", Text),
     Column("details", Json),
+    Column("last_seen_ts", UtcDateTime),
     info=BOTGATEWAY,
 )
 """What happened to a bot, and the outbox of events about bots. That it got a task and how that ended is in `task_run`,
-and not here again. `details` has what `message` says in words, for those who do not read words."""
+and not here again. `details` has what `message` says in words, for those who do not read words;
+`last_seen_ts` is set where that was another moment: when the bot was deleted."""
 
 bot_event_relay = Table(
     "bot_event_relay",

@@ -1,12 +1,22 @@
 """What people ask of bots, and what is done about it."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, or_, select
 
 from swarming_common.database.tables import bot, command
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedBot:
+    """What only the row of a bot said, for its history."""
+
+    state: dict[str, Any]
+    external_ip: str
+    last_seen_ts: datetime
 
 
 def given_commands() -> Select[Any]:
@@ -30,10 +40,13 @@ def known_since(connection: Connection, bot_ids: Collection[str]) -> dict[str, d
     return {row.bot_id: row.first_seen_ts for row in found}
 
 
-def delete_bot(connection: Connection, bot_id: str, given_ts: datetime, unseen_since: datetime | None) -> bool:
-    """Forget a bot that was there when the command was given; False if it is another by now, or lives after all. Its
+def delete_bot(
+    connection: Connection, bot_id: str, given_ts: datetime, unseen_since: datetime | None
+) -> DeletedBot | None:
+    """Forget a bot that was there when the command was given; None if it is another by now, or lives after all. Its
     history and what people set of it stay."""
     found = delete(bot).where(bot.c.bot_id == bot_id, bot.c.first_seen_ts <= given_ts)
     if unseen_since is not None:
         found = found.where(or_(bot.c.last_seen_ts < unseen_since, bot.c.shutdown_ts.is_not(None)))
-    return connection.execute(found).rowcount == 1
+    row = connection.execute(found.returning(bot.c.state, bot.c.external_ip, bot.c.last_seen_ts)).one_or_none()
+    return None if row is None else DeletedBot(row.state, row.external_ip, row.last_seen_ts)

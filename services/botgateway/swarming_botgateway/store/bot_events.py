@@ -29,6 +29,8 @@ class BotEvent:
     maintenance: str | None = None
     details: Mapping[str, str] | None = None
     """What the message says in words."""
+    last_seen_ts: datetime | None = None
+    """When the bot was last heard of, if that was not just then."""
     bot_event_id: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -58,4 +60,5 @@ def _row(event: BotEvent) -> dict[str, Any]:
         "quarantined": event.quarantined,
         "maintenance": event.maintenance,
         "details": None if event.details is None else dict(event.details),
+        "last_seen_ts": event.last_seen_ts,
     }

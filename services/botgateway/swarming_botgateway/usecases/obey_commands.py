@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -75,12 +75,13 @@ class ObeyCommands:
 def _write(connection: Connection, given: DeleteGivenBot, now: datetime) -> bool:
     """Whether the bot was there to be deleted."""
     known = known_bot(connection, given.bot_id)
-    if known is None or not delete_bot(connection, given.bot_id, given.given_ts, given.unseen_since):
+    deleted = delete_bot(connection, given.bot_id, given.given_ts, given.unseen_since)
+    if known is None or deleted is None:
         return False
     event = event_of_facts(
         given.bot_id, known.facts, "bot_deleted", f"by {given.given_by}", now, event_id=given.command_id
     )
-    write_bot_events(connection, [replace(event, details={"by": given.given_by})])
+    write_bot_events(connection, [replace(event, details={"by": given.given_by}, **asdict(deleted))])
     return True
 
 

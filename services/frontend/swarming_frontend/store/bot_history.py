@@ -94,7 +94,7 @@ def deleted_bot(connection: Connection, bot_id: str) -> BotStanding | None:
         external_ip=row.external_ip,
         authenticated_as=row.authenticated_as or "",
         first_seen_ts=first,
-        last_seen_ts=row.created_ts,
+        last_seen_ts=row.last_seen_ts or row.created_ts,
         shutdown_ts=None,
         quarantined=_as_told(row.quarantined),
         maintenance=_as_told(row.maintenance),
