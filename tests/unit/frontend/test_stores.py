@@ -207,6 +207,27 @@ class Stores:
         assert successes == 2
         assert source == (TaskState.COMPLETED, RunId(twin.task_id, 1))
 
+    async def test_a_task_that_waits_to_be_tried_again_stands_with_what_its_lost_runs_cost(self, database):
+        item, given_back = an_item(1), an_item(2)
+        await written(database, item, given_back)
+        for one in (item, given_back):
+            await a_result(database, format_task_id(one.task_id), state=TaskState.PENDING)
+        for number, cost in ((1, 0.5), (2, None), (3, 0.25)):
+            of_run: dict[str, Any] = {"cost_usd": cost, "state": TaskState.BOT_DIED, "exit_code": -1}
+            await a_run(database, format_task_id(item.task_id), number=number, **of_run)
+        await a_run(database, format_task_id(given_back.task_id), state=TaskState.PENDING)
+
+        standing = await database.read(lambda c: standing_of_task(c, item.task_id))
+        listed, _ = await database.read(lambda c: list_tasks(c, TaskFilter(), None, 10))
+        source = await database.read(lambda c: state_and_run(c, item.task_id))
+
+        assert standing is not None
+        assert (standing.state, standing.run_number, standing.costs_usd) == (TaskState.PENDING, 3, (0.5, 0.25))
+        assert (standing.bot_id, standing.bot_version, standing.exit_code) == (None, None, None)
+        assert {one.task_id: one.run_number for one in listed} == {item.task_id: 3, given_back.task_id: None}
+        assert standing in listed
+        assert source == (TaskState.PENDING, None)
+
     async def test_a_running_task_stands_with_its_run(self, database):
         item = an_item()
         await written(database, item)

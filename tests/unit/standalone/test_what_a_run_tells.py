@@ -75,6 +75,7 @@ async def test_each_try_shows_its_cost_also_one_that_was_lost(whole: Whole):
     await shown(whole, task_id, costs_usd=[0.25])
 
     said(await UpstreamBot(whole, process="a-new-process/2").shake_hands())
+    waiting = await shown(whole, task_id, state="PENDING")
     other = UpstreamBot(whole, "bot2")
     said(await other.shake_hands())
     again = parse_run_id(said(await other.poll())["manifest"]["task_id"])
@@ -82,6 +83,8 @@ async def test_each_try_shows_its_cost_also_one_that_was_lost(whole: Whole):
     said(await other.update(again, **FINAL))
     result = await whole.ended(task_id)
 
+    assert (waiting["run_id"], waiting["costs_usd"]) == (str(run), [0.25])
+    assert not {"bot_id", "bot_version", "bot_dimensions", "started_ts", "exit_code", "duration"} & waiting.keys()
     assert (result["run_id"], result["costs_usd"]) == (str(again), [0.25, 0.000472])
     lost = await whole.get(f"task/{run}/result")
     assert (lost["state"], lost["costs_usd"]) == ("BOT_DIED", [0.25])

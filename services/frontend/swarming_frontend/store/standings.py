@@ -14,7 +14,8 @@ from swarming_common.model.task_id import RunId, TaskId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A task, with its current or last run if it ever had one; or one run, if `is_run`."""
+    """A task, with its current or last run if it ever had one; or one run, if `is_run`. Of a run that was lost, a task
+    that waits to be tried again shows the number and the cost, and nothing else."""
 
     task_id: TaskId
     run_number: int | None
@@ -90,11 +91,12 @@ def standing_query() -> Select[Any]:
 
 # Made once: followers ask these again and again, and making a statement takes longer than running it.
 _STANDING_OF_TASK = standing_query().where(_request.task_id == bindparam("of_task"))
-_COSTS_OF_TASK = (
-    select(_run.cost_usd)
-    .where(_run.task_id == bindparam("of_task"), _run.cost_usd.is_not(None))
-    .order_by(_run.run_number)
+_RUNS_OF_TASKS = (
+    select(_run.task_id, _run.run_number, _run.cost_usd)
+    .where(_run.task_id.in_(bindparam("of_tasks", expanding=True)), _run.state != int(TaskState.PENDING))
+    .order_by(_run.task_id, _run.run_number)
 )
+"""Without those that no bot ever confirmed: the next bot gets the same run."""
 _STATE_AND_RUN = (
     select(
         state_of_task,
@@ -109,8 +111,8 @@ _STATE_AND_RUN = (
 def read_standings(connection: Connection, query: Select[Any]) -> list[Standing]:
     """What a narrowed standing_query finds, in its order, with the costs of all runs."""
     rows = connection.execute(query).all()
-    costs = _costs(connection, [row.task_id for row in rows if row.run_number is not None])
-    return [_task(row._mapping, costs.get(row.task_id, ())) for row in rows]
+    runs = _runs(connection, [row.task_id for row in rows if row.state is not None])
+    return [_task(row._mapping, runs.get(row.task_id, _NO_RUNS)) for row in rows]
 
 
 def standing_of_task(connection: Connection, task_id: TaskId) -> Standing | None:
@@ -118,8 +120,7 @@ def standing_of_task(connection: Connection, task_id: TaskId) -> Standing | None
     row = connection.execute(_STANDING_OF_TASK, {"of_task": task_id}).one_or_none()
     if row is None:
         return None
-    costs = connection.execute(_COSTS_OF_TASK, {"of_task": task_id}).scalars().all()
-    return _task(row._mapping, tuple(costs))
+    return _task(row._mapping, _runs(connection, [task_id]).get(task_id, _NO_RUNS))
 
 
 def standing_of_run(connection: Connection, task_id: TaskId, run_number: int) -> Standing | None:
@@ -163,7 +164,18 @@ def state_of_run(connection: Connection, task_id: TaskId, run_number: int) -> Ta
     return None if found is None else TaskState(found)
 
 
-def _task(row: RowMapping, costs: tuple[float, ...]) -> Standing:
+@dataclass(slots=True)
+class _Runs:
+    """Of a task: the number of the last one, and what each of them cost."""
+
+    last: int | None = None
+    costs: tuple[float, ...] = ()
+
+
+_NO_RUNS = _Runs()
+
+
+def _task(row: RowMapping, runs: _Runs) -> Standing:
     facts = _facts(row)
     if row["state"] is None:
         return Standing(
@@ -174,11 +186,16 @@ def _task(row: RowMapping, costs: tuple[float, ...]) -> Standing:
             modified_ts=row["created_ts"],
         )
     shown = {name: row[name] for name in (*_OF_BOTH, *_OF_RUN, "current_slice", "run_number", "cost_saved_usd")}
+    if row["state"] == TaskState.PENDING:
+        shown["run_number"] = runs.last
     deduped_from = None
     if row["deduped_task_id"] is not None:
         deduped_from = RunId(TaskId(row["deduped_task_id"]), row["deduped_run_number"])
     return Standing(
-        **facts | shown | {"state": TaskState(row["state"])}, is_run=False, costs_usd=costs, deduped_from=deduped_from
+        **facts | shown | {"state": TaskState(row["state"])},
+        is_run=False,
+        costs_usd=runs.costs,
+        deduped_from=deduped_from,
     )
 
 
@@ -193,15 +210,11 @@ def _facts(row: RowMapping) -> dict[str, Any]:
     return {name: row[name] for name in names} | {"tags": tuple(row["tags"])}
 
 
-def _costs(connection: Connection, task_ids: Sequence[int]) -> dict[int, tuple[float, ...]]:
-    if not task_ids:
-        return {}
-    query = (
-        select(_run.task_id, _run.cost_usd)
-        .where(_run.task_id.in_(task_ids), _run.cost_usd.is_not(None))
-        .order_by(_run.task_id, _run.run_number)
-    )
-    costs: dict[int, tuple[float, ...]] = {}
-    for task_id, cost in connection.execute(query):
-        costs[task_id] = (*costs.get(task_id, ()), cost)
-    return costs
+def _runs(connection: Connection, task_ids: Sequence[int]) -> dict[int, _Runs]:
+    runs: dict[int, _Runs] = {}
+    if task_ids:
+        for task_id, number, cost in connection.execute(_RUNS_OF_TASKS, {"of_tasks": task_ids}):
+            of_task = runs.setdefault(task_id, _Runs())
+            of_task.last = number
+            of_task.costs += () if cost is None else (cost,)
+    return runs
