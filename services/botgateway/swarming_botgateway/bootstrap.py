@@ -34,6 +34,7 @@ from swarming_botgateway.usecases.poll import Poll
 from swarming_botgateway.usecases.record_event import RecordEvent
 from swarming_botgateway.usecases.registry import Usecases
 from swarming_botgateway.usecases.report import ReportRun
+from swarming_botgateway.usecases.tell_account import TellAccount
 from swarming_common.background import Background
 from swarming_common.database.group_commit import GroupCommit, HotGroupCommit
 from swarming_common.database.group_read import GroupRead
@@ -187,6 +188,7 @@ def _usecases(parts: _Parts) -> Usecases:
         poll=_poll(parts),
         record_event=RecordEvent(ports.database, parts.events, parts.offers, parts.presence),
         report=_report(parts),
+        tell_account=TellAccount(database=ports.database),
     )
 
 

@@ -37,10 +37,12 @@ def valid_bodies(bot: Bot) -> dict[str, dict[str, Any]]:
         "event": bot.word(session=bot.session, event="bot_log", message="x"),
         "task_update": about | update,
         "task_error": about | {"message": "x", "client_error": failure},
+        "oauth_token": about | {"account_id": "task", "scopes": ["s"]},
+        "id_token": about | {"account_id": "system", "audience": "a"},
     }
 
 
-ROUTES = ["handshake", "poll", "event", "task_update", "task_error"]
+ROUTES = ["handshake", "poll", "event", "task_update", "task_error", "oauth_token", "id_token"]
 
 
 @pytest.mark.parametrize("route", ROUTES)

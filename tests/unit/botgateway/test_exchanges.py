@@ -310,13 +310,3 @@ async def test_a_bot_that_says_it_cannot_work(world, bot, reason, is_quarantined
     assert types_of(answer) == {"cmd": str, "duration": float, "quarantined": bool, "session": str}
     assert (answer["cmd"], answer["quarantined"]) == ("sleep", is_quarantined)
     assert 1 <= answer["duration"] <= 60
-
-
-@pytest.mark.parametrize(("name", "asked"), [("oauth_token", "scopes"), ("id_token", "audience")])
-async def test_a_token_of_a_service_account_that_nobody_has(world, bot, name, asked):
-    body = {"account_id": "task", "id": "bot1", asked: ["x"], "task_id": "7c2236638dbfed11", "session": bot.session}
-
-    answer = await bot.call(name, body)
-
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/json")
-    assert answer.json() == {"error": "account_id: expected none; this server has no tokens of service accounts"}

@@ -145,3 +145,17 @@ def test_the_name_counts(name: str, next_name: str):
 
 def test_a_name_that_is_too_long_keeps_the_count():
     assert retry_name("x" * 1024) == "x" * 1013 + " (Retry #1)"
+
+
+async def test_a_task_with_an_account_that_is_not_taken_any_more_is_not_tried_again(frontend):
+    task_id = await submitted(frontend, service_account="bot")
+    assert (await retried(frontend, task_id))["request"]["service_account"] == "bot"
+    row = task_request.c.task_id == parse_task_id(task_id)
+    request = await frontend.database.read(lambda c: c.execute(select(task_request.c.request).where(row)).scalar())
+    older = task_request.update().where(row).values(request=request | {"service_account": "a@b.c"})
+    await frontend.database.write(lambda c: c.execute(older))
+
+    reply = await frontend.post(f"task/{task_id}/retry", {})
+
+    assert reply.status_code == 400
+    assert reply.json()["error"]["message"].startswith("service_account: expected none or bot")

@@ -8,6 +8,7 @@ from swarming_botgateway.usecases.join import Join
 from swarming_botgateway.usecases.poll import Poll
 from swarming_botgateway.usecases.record_event import RecordEvent
 from swarming_botgateway.usecases.report import ReportRun
+from swarming_botgateway.usecases.tell_account import TellAccount
 from swarming_common.clock import Clock
 
 
@@ -22,3 +23,4 @@ class Usecases:
     poll: Poll
     record_event: RecordEvent
     report: ReportRun
+    tell_account: TellAccount

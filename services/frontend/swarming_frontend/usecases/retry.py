@@ -7,7 +7,7 @@ from datetime import datetime
 from swarming_common.database.port import Database
 from swarming_common.errors import InvalidInput, NotAllowed, NotFound
 from swarming_common.model.request import TaskRequest
-from swarming_common.model.request_limits import MAX_NAME_LENGTH
+from swarming_common.model.request_limits import MAX_NAME_LENGTH, check_account
 from swarming_common.model.tags import with_automatic_tags
 from swarming_common.model.task_id import TaskId
 from swarming_frontend.identity import Caller
@@ -46,6 +46,7 @@ class Retry:
             raise NotFound(UNKNOWN_TASK)
         if stored.request.pool is None:
             raise InvalidInput("task_id", "expected a task that is no termination; ask for the termination again")
+        check_account(stored.request.service_account)  # it may be from a time when others were taken
         secret = await self._database.read(lambda c: secret_of_task(c, task_id))
         request, tags = clone(stored, command.by)
         return await self._submit(
