@@ -52,9 +52,13 @@ def manifest(assigned: RunAssigned, bot_dimensions: Mapping[str, tuple[str, ...]
             "system": {"service_account": "none"},
             "task": {"service_account": assigned.service_account},
         },
-        "containment": {},
+        "containment": _containment(properties.containment_type),
         "bot_ping_tolerance_secs": assigned.bot_ping_tolerance_secs,
     } | ({"data": inputs} if inputs else {})
+
+
+def _containment(kind: str) -> dict[str, str]:
+    return {} if kind == "NOT_SPECIFIED" else {"containment_type": kind}
 
 
 def _asked(properties: TaskProperties) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from pydantic import Field
 
+from swarming_common.model.request import CipdInput, CipdPackage
 from swarming_common.model.request_limits import Limits
 from swarming_common.settings import CommonSettings
 
@@ -29,6 +30,18 @@ class FrontendSettings(CommonSettings):
     """The least silence of a bot that a request may tolerate; tests lower it."""
     guarded_priority: int = Field(default=REFERENCE_GUARDED_PRIORITY, ge=0, le=255)
     """Priorities below it are raised to it for callers without special rights; 0 guards none."""
+
+    cipd_server: str = ""
+    """The URL of the CIPD server of tasks that name none; without one they are refused."""
+    cipd_client: str = Field(default="", pattern=r"^([^:]+:.+)?$")
+    """Their CIPD client, as `package:version`; the same."""
+
+    @cached_property
+    def cipd(self) -> CipdInput:
+        """What tasks with packages need not say."""
+        name, _, version = self.cipd_client.partition(":")
+        client = CipdPackage(package_name=name, version=version) if name else None
+        return CipdInput(server=self.cipd_server, client_package=client)
 
     @cached_property
     def limits(self) -> Limits:

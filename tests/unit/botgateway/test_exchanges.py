@@ -10,7 +10,7 @@ from swarming_common.bot_code.archive import unpack, version_of
 from swarming_common.database import tables
 from swarming_common.hints.scheduler import Offer, OfferMade, RunReported
 from swarming_common.model.reports import ReportKind
-from swarming_common.model.request import Cache, EnvPrefix, Input
+from swarming_common.model.request import Cache, CipdInput, CipdPackage, EnvPrefix, Input
 from swarming_common.model.task_id import RunId
 from swarming_common.release import server_version
 from tests.unit.botgateway.upstream_bot import VERSION, UpstreamBot, said, types_of
@@ -140,6 +140,23 @@ async def test_the_inputs_of_a_task_are_in_its_manifest(world, bot):
     _, manifest = await given_a_run(world, bot, properties=some_properties(data=inputs))
 
     assert manifest["data"] == [["http://h/a.zip", "a.zip"], ["http://h/b.zip#sha256=" + "0" * 64, ""]]
+
+
+async def test_packages_and_containment_are_in_the_manifest_as_they_were_asked_for(world, bot):
+    package = {"package_name": "infra/x/${platform}", "version": "latest", "path": "bin"}
+    client = CipdPackage(package_name="infra/cipd", version="git_revision:abc")
+    cipd = CipdInput(server="https://cipd", client_package=client, packages=(CipdPackage(**package),))
+
+    _, manifest = await given_a_run(
+        world, bot, properties=some_properties(cipd_input=cipd, containment_type="JOB_OBJECT")
+    )
+
+    assert manifest["cipd_input"] == {
+        "server": "https://cipd",
+        "client_package": {"package_name": "infra/cipd", "version": "git_revision:abc"},
+        "packages": [package],
+    }
+    assert manifest["containment"] == {"containment_type": "JOB_OBJECT"}
 
 
 async def test_the_updates_of_a_task_from_its_start_to_its_end(world, bot):

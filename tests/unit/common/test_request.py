@@ -47,10 +47,16 @@ def a_request(*slices: TaskSlice, **fields: Any) -> TaskRequest:
 
 def packages(*versions: str) -> CipdInput:
     return CipdInput(
+        server="https://cipd.example.org",
+        client_package=CipdPackage(package_name="cipd", version="latest"),
         packages=tuple(
             CipdPackage(package_name=f"p{number}", version=version) for number, version in enumerate(versions)
-        )
+        ),
     )
+
+
+def changed(cipd: CipdInput, **fields: object) -> CipdInput:
+    return cipd.model_copy(update=fields)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +165,11 @@ def test_a_request_within_its_limits_is_accepted(request_):
         (PROPERTIES + "data[0].file", a_request(a_slice(data=(Input(url="http://h/a.zip", file="a" * 257),)))),
         (PROPERTIES + "cipd_input.packages", a_request(a_slice(cipd_input=CipdInput()))),
         (PROPERTIES + "cipd_input.packages", a_request(a_slice(cipd_input=packages(*["v"] * 65)))),
+        (PROPERTIES + "cipd_input.server", a_request(a_slice(cipd_input=changed(packages("v"), server="")))),
+        (
+            PROPERTIES + "cipd_input.client_package",
+            a_request(a_slice(cipd_input=changed(packages("v"), client_package=None))),
+        ),
         (
             PROPERTIES + "cipd_input.packages[0].version",
             a_request(a_slice(cipd_input=packages("latest"), idempotent=True)),

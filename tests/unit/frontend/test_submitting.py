@@ -315,3 +315,39 @@ async def test_data_that_the_database_refuses_harms_nobody_else_in_the_commit(fr
     assert await frontend.database.read(count_requests) == 3
     uuids = await frontend.database.read(lambda c: c.execute(select(submission.c.request_uuid)).scalars().all())
     assert sorted(uuids) == ["u0", "u1", "u2"]
+
+
+PACKAGES = {"packages": [{"package_name": "p", "version": "v", "path": "a"}], "client_package": None, "server": None}
+"""As the client of 2021 asks for packages."""
+
+
+async def test_a_task_with_packages_has_the_installations_server_and_client_unless_it_names_its_own(start_frontend):
+    own = {"server": "https://own", "client_package": {"package_name": "c", "version": "1"}}
+    settings = {"cipd_server": "https://cipd.example.org", "cipd_client": "cipd/${platform}:git_revision:abc"}
+    async with start_frontend(**settings) as frontend:
+        replies = [
+            await frontend.post("tasks/new", a_new_task(properties={"cipd_input": PACKAGES | given}))
+            for given in ({}, own)
+        ]
+
+    inputs = [reply.json()["request"]["properties"]["cipd_input"] for reply in replies]
+    assert inputs[0] == {
+        "server": "https://cipd.example.org",
+        "client_package": {"package_name": "cipd/${platform}", "version": "git_revision:abc"},
+        "packages": PACKAGES["packages"],
+    }
+    assert inputs[1] == own | {"packages": PACKAGES["packages"]}
+
+
+@pytest.mark.parametrize("field", ["server", "client_package"])
+async def test_a_task_with_packages_is_refused_where_neither_it_nor_the_installation_says_from_where(
+    start_frontend, field
+):
+    settings = {"cipd_server": "https://cipd.example.org", "cipd_client": "cipd:1"}
+    del settings["cipd_server" if field == "server" else "cipd_client"]
+    async with start_frontend(**settings) as frontend:
+        reply = await frontend.post("tasks/new", a_new_task(properties={"cipd_input": PACKAGES}))
+
+    assert reply.status_code == 400
+    message = reply.json()["error"]["message"]
+    assert message.startswith(f"task_slices[0].properties.cipd_input.{field}: expected ")

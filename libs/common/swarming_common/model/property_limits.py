@@ -10,7 +10,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from swarming_common.errors import InvalidInput
 from swarming_common.model.dimensions import Requirements, alternatives, is_valid_key, is_valid_value
-from swarming_common.model.request import CasReference, CipdInput, Input, TaskProperties
+from swarming_common.model.request import CasReference, CipdInput, CipdPackage, Input, TaskProperties
 
 MAX_ARGUMENTS = 128
 MAX_DIMENSION_KEYS = 32
@@ -192,14 +192,15 @@ def _check_cipd(cipd: CipdInput, idempotent: bool, path: str) -> None:
         f"1 to {MAX_PACKAGES} packages, got {len(packages)}",
     )
     text_up_to(f"{path}.server", cipd.server, MAX_PACKAGE_TEXT_LENGTH)
-    named = [(f"{path}.packages[{number}]", one) for number, one in enumerate(packages)]
-    if cipd.client_package is not None:
-        named.append((f"{path}.client_package", cipd.client_package))
-    for field, one in named:
-        text_up_to(f"{field}.package_name", one.package_name, MAX_PACKAGE_TEXT_LENGTH, empty=False)
-        text_up_to(f"{field}.version", one.version, MAX_PACKAGE_TEXT_LENGTH, empty=False)
-        if one.path:
-            _check_path(f"{field}.path", one.path, MAX_PATH_LENGTH)
+    # Upstream's bot cannot start a task that lacks either.
+    expect(cipd.server != "", f"{path}.server", "the URL of a server; this installation has no default")
+    client = cipd.client_package
+    expect(client is not None, f"{path}.client_package", "a package; this installation has no default")
+    if client is not None:
+        _check_package(client, f"{path}.client_package")
+    for number, one in enumerate(packages):
+        field = f"{path}.packages[{number}]"
+        _check_package(one, field)
         expect(
             not idempotent or _is_pinned(one.version),
             f"{field}.version",
@@ -207,6 +208,13 @@ def _check_cipd(cipd: CipdInput, idempotent: bool, path: str) -> None:
         )
     places = {(one.path, one.package_name) for one in packages}
     expect(len(places) == len(packages), f"{path}.packages", "each package once in a path")
+
+
+def _check_package(package: CipdPackage, field: str) -> None:
+    text_up_to(f"{field}.package_name", package.package_name, MAX_PACKAGE_TEXT_LENGTH, empty=False)
+    text_up_to(f"{field}.version", package.version, MAX_PACKAGE_TEXT_LENGTH, empty=False)
+    if package.path:
+        _check_path(f"{field}.path", package.path, MAX_PATH_LENGTH)
 
 
 def _check_cas(reference: CasReference, path: str) -> None:

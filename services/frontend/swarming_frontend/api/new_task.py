@@ -18,19 +18,26 @@ T = TypeVar("T")
 DEFAULT_PRIORITY = 100  # what the reference client takes: the middle of what users may ask for
 MAX_UUID_LENGTH = 128  # part of a key; a UUID has 36
 
+NO_CIPD = model.CipdInput()
+
 SLICES_PATH = "task_slices[{}]."
 LEGACY_PATH = ""
 
 
-def translate(message: messages.NewTaskRequest, caller: Caller, limits: Limits) -> SubmitTask:
-    """The task that a message asks for. Raises InvalidInput for what is missing or out of its limits."""
+def translate(
+    message: messages.NewTaskRequest, caller: Caller, limits: Limits, cipd: model.CipdInput = NO_CIPD
+) -> SubmitTask:
+    """The task that a message asks for, with the server and client of `cipd` where it has packages and names none.
+
+    Raises InvalidInput for what is missing or out of its limits.
+    """
     slices, path = _slices_of(message)
     request = model.TaskRequest(
         name=_required(message.name, "name", "a text"),
         priority=DEFAULT_PRIORITY if message.priority is None else message.priority,
         user=message.user or "",
         authenticated=str(caller),
-        task_slices=tuple(_slice(one, path.format(number)) for number, one in enumerate(slices)),
+        task_slices=tuple(_slice(one, path.format(number), cipd) for number, one in enumerate(slices)),
         parent_run_id=_parent(message.parent_task_id),
         outlives_parent=bool(message.outlives_parent),
         service_account=message.service_account or "none",
@@ -73,15 +80,15 @@ def _slices_of(message: messages.NewTaskRequest) -> tuple[list[messages.Slice], 
     return [legacy], LEGACY_PATH
 
 
-def _slice(one: messages.Slice, path: str) -> model.TaskSlice:
+def _slice(one: messages.Slice, path: str, cipd: model.CipdInput) -> model.TaskSlice:
     return model.TaskSlice(
-        properties=_properties(_required(one.properties, f"{path}properties", "an object"), path),
+        properties=_properties(_required(one.properties, f"{path}properties", "an object"), path, cipd),
         expiration_secs=_required(one.expiration_secs, f"{path}expiration_secs", "seconds"),
         wait_for_capacity=bool(one.wait_for_capacity),
     )
 
 
-def _properties(given: messages.Properties, path: str) -> model.TaskProperties:
+def _properties(given: messages.Properties, path: str, cipd: model.CipdInput) -> model.TaskProperties:
     return model.TaskProperties(
         command=tuple(given.command or ()),
         dimensions=requirements((one.key, one.value) for one in given.dimensions or ()),
@@ -99,7 +106,7 @@ def _properties(given: messages.Properties, path: str) -> model.TaskProperties:
         idempotent=bool(given.idempotent),
         caches=tuple(model.Cache(name=one.name, path=one.path) for one in given.caches or ()),
         data=tuple(model.Input(url=one.url, file=one.file or "") for one in given.data or ()),
-        cipd_input=_cipd(given.cipd_input),
+        cipd_input=_cipd(given.cipd_input, cipd),
         cas_input_root=_cas(given.cas_input_root),
         outputs=tuple(given.outputs or ()),
         has_secret_bytes=bool(given.secret_bytes),
@@ -107,12 +114,12 @@ def _properties(given: messages.Properties, path: str) -> model.TaskProperties:
     )
 
 
-def _cipd(given: messages.CipdInput | None) -> model.CipdInput | None:
+def _cipd(given: messages.CipdInput | None, default: model.CipdInput) -> model.CipdInput | None:
     if given is None:
         return None
     return model.CipdInput(
-        server=given.server or "",
-        client_package=_package(given.client_package) if given.client_package else None,
+        server=given.server or default.server,
+        client_package=_package(given.client_package) if given.client_package else default.client_package,
         packages=tuple(_package(one) for one in given.packages or ()),
     )
 

@@ -31,7 +31,7 @@ async def new(request: Request) -> Response:
     """`tasks/new`: the hot route, a bare handler, in no router."""
     use, settings, caller = usecases_of(request), settings_of(request), caller_of(request)
     message = await read_message(request, NewTaskRequest, settings.max_body_bytes)
-    outcome = await use.submit(translate(message, caller, settings.limits), use.clock.now())
+    outcome = await use.submit(translate(message, caller, settings.limits, settings.cipd), use.clock.now())
     return reply(task_replies.submitted(outcome))
 
 
