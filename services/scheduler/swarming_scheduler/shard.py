@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -160,6 +161,7 @@ class Shard:
     async def _read_reports(self) -> None:
         async for rows in self._reports.read(self._ports.database):
             now = self._ports.clock.now()
+            self._expire(now)
             for row in rows:
                 take_report(self.state, row.task_id, row.run_number, row.bot_id, store.report_from(row), now)
 
@@ -216,7 +218,9 @@ class Shard:
         elif isinstance(hint, CommandsGiven):
             self._background.start(self._act_on(self._commands.read_feed), "read_commands")
         elif (react := HINTS.get(type(hint))) is not None:
-            react(self.state, hint, self._ports.clock.now())
+            now = self._ports.clock.now()
+            self._expire(now)
+            react(self.state, hint, now)
             self._parents.wake()
             if self.state.changes:
                 self._wake_commit()
@@ -252,8 +256,7 @@ class Shard:
 
     async def _sweep(self) -> None:
         now = self._ports.clock.now()
-        if not self._has_backlog:
-            expire(self.state, now)
+        self._expire(now)
         drop_stale_offers(self.state, now)
         resend_unconfirmed(self.state, now)
         if self._ports.bus.connected:  # else no bot can be heard, and its silence means nothing
@@ -261,6 +264,12 @@ class Shard:
         end_orphans(self.state, now)
         if self.state.changes:
             self._wake_commit()
+
+    def _expire(self, now: datetime) -> None:
+        """Also before anything that may give a bot work: a process that was stopped for a while reads what came
+        meanwhile before its next sweep, and must not start what is overdue by now."""
+        if not self._has_backlog:
+            expire(self.state, now)
 
     async def _write_costs(self) -> None:
         write_costs(self.state)

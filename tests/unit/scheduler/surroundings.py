@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.cache.in_process import InProcessCache
+from swarming_common.clock import DatabaseClock
 from swarming_common.database import tables
 from swarming_common.database.port import Database
 from swarming_common.hints import addresses
@@ -29,12 +31,27 @@ SHARD = shard_of_pool("default")
 PATIENCE_SECONDS = 30
 
 
+class SkippingClock(DatabaseClock):
+    """A clock whose process may be stopped for a while, and not notice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._skipped = timedelta()
+
+    def skip(self, seconds: float) -> None:
+        self._skipped += timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return super().now() + self._skipped
+
+
 class Surroundings:
     """Plays frontend and gateway for a scheduler, and restarts it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.ports = Ports(database=database, bus=InProcessBus(), cache=InProcessCache())
+        self.clock = SkippingClock()
+        self.ports = Ports(database=database, bus=InProcessBus(), cache=InProcessCache(), clock=self.clock)
         self.heard: asyncio.Queue[Hint] = asyncio.Queue()
         self._numbers = count(1)
 

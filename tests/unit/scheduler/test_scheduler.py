@@ -121,6 +121,18 @@ async def test_a_refused_cancel_stays_refused(around: Surroundings):
         assert (again.task_id, again.bot_id) == (task_id, "bot2")
 
 
+async def test_a_scheduler_that_was_stopped_for_a_while_starts_nothing_that_is_overdue_by_now(around: Surroundings):
+    async with around.scheduler():
+        task_id = await around.submit()
+        await around.result(task_id, TaskState.PENDING)
+
+        around.clock.skip(seconds=400)
+        around.offer()
+
+        await around.result(task_id, TaskState.EXPIRED)
+        assert await around.events(task_id) == ["task.queued", "task.expired"]
+
+
 async def test_a_scheduler_whose_rows_were_changed_by_another_starts_over(around: Surroundings):
     async with around.scheduler():
         task_id = await around.submit()
