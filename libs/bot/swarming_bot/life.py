@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-import re
 import time
 import traceback
 import uuid
@@ -21,9 +19,9 @@ from swarming_bot.hooked_bot import HookedBot, bot_file
 from swarming_bot.hooks import OWN, SERVERS, Hooks
 from swarming_bot.identity import Identity
 from swarming_bot.log_levels import NOTICE
-from swarming_bot.manifest import run_id_of
 from swarming_bot.outbox import Outbox
 from swarming_bot.periodic_restart import restart_after
+from swarming_bot.poll_reply import check_fields
 from swarming_bot.reboot import PATIENCE_SECONDS, reboot_machine
 from swarming_bot.retry_delay import poll_delay, superseded_delay
 from swarming_bot.run import Runs
@@ -41,7 +39,6 @@ USER_AGENT_VERSION = "1.0.0"
 # After a command this bot cannot carry out yet: the server will say the same again.
 UNSUPPORTED_PAUSE_SECONDS = 10.0
 LONGEST_SLEEP_SECONDS = 300.0
-VERSION_PATTERN = re.compile(r"[0-9a-zA-Z]{1,128}\Z")  # it becomes part of an address
 
 
 @dataclass(frozen=True)
@@ -186,7 +183,7 @@ class Life:
             command = self._commands.get(reply["cmd"])
             if command is None:
                 raise ServerAway(f"poll: an unknown command {reply['cmd']!r}")
-            _check_fields(reply)
+            check_fields(reply)
         except BotError as error:
             self._wait_for_server(error)
             return
@@ -352,20 +349,3 @@ def _content(path: str) -> str:
             return file.read()
     except (OSError, ValueError) as error:
         return f"raise RuntimeError({str(error)!r})\n"
-
-
-def _check_fields(reply: Json) -> None:
-    """A reply that lacks what its command needs is a failed poll (bot-api.md section 4)."""
-    command = reply["cmd"]
-    if command == "run":
-        run_id_of(reply.get("manifest"))
-    elif command == "terminate":
-        run_id_of(reply)
-    elif command == "update":
-        if not isinstance(reply.get("version"), str) or not VERSION_PATTERN.match(reply["version"]):
-            raise ServerAway(f"poll: an update to {reply.get('version')!r}")
-    elif command == "sleep":
-        duration = reply.get("duration")
-        is_number = isinstance(duration, (int, float)) and math.isfinite(duration)
-        if not is_number or float(duration or 0) < 0:
-            raise ServerAway(f"poll: a sleep of {duration!r} s")

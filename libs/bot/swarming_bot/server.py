@@ -8,6 +8,7 @@ from typing import Any, Callable, Mapping, Optional
 from swarming_bot.calls import CALL_PATIENCE_SECONDS, Calls, Json
 from swarming_bot.errors import Failure, Refused, ServerAway, Superseded
 from swarming_bot.identity import Identity
+from swarming_bot.poll_reply import is_reply
 
 BASE_PATH = "/swarming/api/v1/bot"
 EVENT_PATIENCE_SECONDS = 10.0  # an event is a courtesy; nothing waits for it
@@ -45,7 +46,7 @@ class Server:
             if error.reason.startswith("session:"):
                 raise Superseded(str(error), error.reason) from error
             raise
-        if answer.get("error") or not isinstance(answer.get("cmd"), str):
+        if not is_reply(answer):
             raise ServerAway(f"poll: {answer.get('error') or 'an answer without a command'}")
         self._keep_session(answer)
         return answer
