@@ -28,6 +28,7 @@ from swarming_botgateway.usecases.connect import Connect, Connected, Handshake, 
 from swarming_botgateway.usecases.join import Join
 from swarming_botgateway.usecases.judge_failures import JudgeFailures
 from swarming_botgateway.usecases.keep_standing import KeepStanding
+from swarming_botgateway.usecases.next_run import NextRun
 from swarming_botgateway.usecases.note_missing import LOOK_SECONDS, NoteMissing
 from swarming_botgateway.usecases.obey_commands import ObeyCommands
 from swarming_botgateway.usecases.poll import Poll
@@ -174,7 +175,7 @@ def _report(parts: _Parts) -> ReportRun:
 
 
 def _usecases(parts: _Parts) -> Usecases:
-    ports = parts.ports
+    ports, poll = parts.ports, _poll(parts)
     return Usecases(
         clock=ports.clock,
         code=parts.code,
@@ -185,7 +186,8 @@ def _usecases(parts: _Parts) -> Usecases:
             public_url=parts.settings.public_url,
             token_required=parts.settings.enrolment_token_required,
         ),
-        poll=_poll(parts),
+        next_run=NextRun(poll=poll),
+        poll=poll,
         record_event=RecordEvent(ports.database, parts.events, parts.offers, parts.presence),
         report=_report(parts),
         tell_account=TellAccount(database=ports.database),

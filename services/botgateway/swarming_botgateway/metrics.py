@@ -15,7 +15,12 @@ OUTPUT_BYTES = Counter(
     "swarming_botgateway_output_bytes_total", "Rises by the bytes of output that an accepted update carried."
 )
 RUNS_HANDED_OUT = Counter(
-    "swarming_botgateway_runs_handed_out_total", "Rises with each poll that is answered with a run."
+    "swarming_botgateway_runs_handed_out_total",
+    "Rises with each run that is given to its bot, in the answer to a poll or to the last update of another run.",
+)
+NEXT_RUNS = Counter(
+    "swarming_botgateway_next_runs_total",
+    "Rises with each run that is given to its bot in the answer to the last update of the run before, without a poll.",
 )
 RUNS_DECLINED = Counter(
     "swarming_botgateway_runs_declined_total",

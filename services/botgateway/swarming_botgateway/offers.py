@@ -78,6 +78,8 @@ class Offers:
     looks again."""
     _held: dict[str, HeldPoll] = field(default_factory=dict)
     _by_bot: dict[str, HeldPoll] = field(default_factory=dict)
+    _left: dict[str, HeldPoll] = field(default_factory=dict)
+    """By bot, for a moment each."""
     _by_shard: dict[int, dict[str, HeldPoll]] = field(default_factory=dict)
     _ended: OrderedDict[str, Ended] = field(default_factory=OrderedDict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -94,6 +96,7 @@ class Offers:
     ) -> HeldPoll:
         """Offer this bot to these shards; an older poll of the same bot is closed: a bot waits in one place."""
         self.close_bot(bot_id, Closed.SUPERSEDED)
+        self._left.pop(bot_id, None)
         offer = Offer(
             offer_id=f"{self.gateway_id}-{next(self._numbers)}",
             bot_id=bot_id,
@@ -133,6 +136,22 @@ class Offers:
     def close(self, held: HeldPoll, reason: Closed) -> None:
         """End a poll without a run; does nothing if it has ended already."""
         self._end(held, reason)
+
+    def leave(self, held: HeldPoll) -> None:
+        """Nobody waits for its run any more: the bot was answered without one, and its poll, which is about to come,
+        replaces the offer. A run that comes before that is left for the poll, which gets a bot's unfinished run."""
+        self._left[held.offer.bot_id] = held
+
+    def end_left(self, held: HeldPoll) -> None:
+        """The poll did not come here. A run that came for the offer is declined: if the bot polled elsewhere, it was
+        offered anew since, and this counts for nothing."""
+        if self._left.get(held.offer.bot_id) is not held:
+            return
+        del self._left[held.offer.bot_id]
+        ending = held.ending.result() if held.ending.done() else None
+        if isinstance(ending, RunAssigned):
+            self._decline(ending)
+        self._end(held, Closed.HELD_LONG_ENOUGH)
 
     def close_bot(self, bot_id: str, reason: Closed) -> None:
         """End the poll of this bot, if one is held here."""

@@ -94,5 +94,5 @@ class BotGatewaySettings(CommonSettings):
 
     @property
     def max_update_body_bytes(self) -> int:
-        """The largest body of an update: a chunk in base64, and what a final update says besides."""
-        return self.max_output_chunk_bytes * 4 // 3 + 512 * 1024
+        """The largest body of an update: a chunk in base64, what a final update says besides, and the next poll."""
+        return self.max_output_chunk_bytes * 4 // 3 + 512 * 1024 + self.max_poll_body_bytes

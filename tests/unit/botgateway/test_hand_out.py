@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx
 import pytest
 
 from swarming_botgateway import offers as offers_module
@@ -12,8 +11,6 @@ from swarming_common.hints.scheduler import OfferMade, OffersHeld, OfferWithdraw
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
 from tests.unit.botgateway.world import (
-    BASE,
-    DEADLINE_SECONDS,
     DEFAULT_SHARD,
     a_run_id,
     a_world,
@@ -134,7 +131,7 @@ async def test_what_an_offer_ended_with_is_forgotten_after_a_while(world, monkey
 async def test_a_run_for_a_closed_connection_is_declined(world):
     bot = await world.a_connected_bot()
     hang_up = asyncio.Event()
-    poll = asyncio.create_task(poll_until(world, bot, hang_up))
+    poll = asyncio.create_task(world.post_until(hang_up, "poll", bot.poll_body()))
     offer = (await world.hint(OfferMade)).offer
 
     hang_up.set()
@@ -148,7 +145,7 @@ async def test_a_run_for_a_closed_connection_is_declined(world):
 async def test_a_connection_that_closes_as_its_answer_is_sent_leaves_the_run_undeclined(world):
     bot = await world.a_connected_bot()
     hang_up = asyncio.Event()
-    poll = asyncio.create_task(poll_until(world, bot, hang_up))
+    poll = asyncio.create_task(world.post_until(hang_up, "poll", bot.poll_body()))
     offer = (await world.hint(OfferMade)).offer
     run = await world.a_run("bot1")
 
@@ -241,36 +238,3 @@ async def test_ten_bots_each_get_the_run_that_was_meant_for_them(world):
     given = {answer["manifest"]["bot_id"]: answer["manifest"]["task_id"] for answer in answers}
     assert given == {bot_id: str(run) for bot_id, run in runs.items()}
     assert len(await world.rows(tables.bot)) == 10
-
-
-async def poll_until(world, bot, hang_up: asyncio.Event) -> None:
-    """A poll by hand, so that the connection can close while it is held."""
-    body = httpx.Request("POST", "http://gateway", json=bot.poll_body())
-    messages = [{"type": "http.request", "body": body.content, "more_body": False}]
-
-    async def receive():
-        if messages:
-            return messages.pop()
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await hang_up.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message):
-        del message
-
-    path = f"{BASE}/poll"
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "root_path": "",
-        "query_string": b"",
-        "headers": [],
-        "client": ("127.0.0.1", 1),
-        "server": ("gateway", 80),
-    }
-    await world.app(scope, receive, send)

@@ -112,6 +112,37 @@ class World:
     async def post(self, path: str, body: Any) -> httpx.Response:
         return await self.http.post(f"{BASE}/{path}", json=body)
 
+    async def post_until(self, hang_up: asyncio.Event, path: str, body: Any) -> None:
+        """A call by hand, so that the connection can close while it is held."""
+        content = httpx.Request("POST", "http://gateway", json=body).content
+        messages = [{"type": "http.request", "body": content, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop()
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await hang_up.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            del message
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": f"{BASE}/{path}",
+            "raw_path": f"{BASE}/{path}".encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [],
+            "client": ("127.0.0.1", 1),
+            "server": ("gateway", 80),
+        }
+        await self.app(scope, receive, send)
+
     async def a_connected_bot(self, bot_id: str = "bot1", **how: Any) -> Bot:
         bot = Bot(bot_id, **how)
         await self.shake_hands(bot)

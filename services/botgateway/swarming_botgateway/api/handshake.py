@@ -1,5 +1,6 @@
 """POST handshake: a bot's process starts."""
 
+from typing import Any
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.grown import read_grown_object
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.sender import external_ip, sender_of
-from swarming_botgateway.bot_code.upstream import hooks_for
+from swarming_botgateway.bot_code.upstream import hooks_for, is_our_own
 from swarming_botgateway.bot_word import Nameless, read_word
 from swarming_botgateway.usecases.connect import Handshake
 from swarming_common.release import server_version
@@ -32,13 +33,15 @@ async def shake_hands(request: Request) -> Response:
         return json_reply({"bot_version": use.poll.nameless(word).version, "server_version": server_version()})
     handshake = Handshake(word=word, process=_process(body.get("session_id")), external_ip=external_ip(request))
     session = await use.connect(handshake, use.clock.now())
-    reply = {
+    reply: dict[str, Any] = {
         "bot_version": use.code.update_for(word) or word.facts.version,
         "server_version": server_version(),
         "session": str(session),
         "bot_config_rev": str(use.code.hooks_version),
         "bot_config_name": BOT_CONFIG_NAME,
     }
+    if is_our_own(word.state):
+        reply["next_poll"] = True  # its last update of a run may carry the next poll: older servers would refuse that
     hooks = hooks_for(word.state, have_cipd=settings.bots_have_cipd)
     return json_reply(reply if hooks is None else reply | {"bot_config": hooks})
 

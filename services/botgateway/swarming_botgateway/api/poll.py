@@ -25,7 +25,7 @@ async def answer_poll(request: Request) -> Response:
     """The poll's answer, as soon as there is one."""
     answer, session = await _considered(request)
     if isinstance(answer, Waiting):
-        answer = await usecases_of(request).poll.wait(answer, lambda: _gone(request))
+        answer = await usecases_of(request).poll.wait(answer, lambda: gone(request))
     return _reply(answer, None if session is None else str(session))
 
 
@@ -42,8 +42,8 @@ async def _considered(request: Request) -> tuple[PollAnswer | Waiting, Session |
 POLL_ROUTES = [Route(f"{BASE}/poll", answer_poll, methods=["POST"])]
 
 
-def _gone(request: Request) -> Coroutine[None, None, None]:
-    """Once the body is read, the next message can only be the end of the connection."""
+def gone(request: Request) -> Coroutine[None, None, None]:
+    """Waits until the bot is. Once the body is read, the next message can only be the end of the connection."""
 
     async def disconnected() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -55,10 +55,11 @@ def _gone(request: Request) -> Coroutine[None, None, None]:
 def _reply(answer: PollAnswer, session: str | None) -> Response:
     if isinstance(answer, Superseded):
         return error_reply("session: expected the newest of this bot; another process has its id", 400)
-    return json_reply(_command(answer) | with_session(session))
+    return json_reply(command_of(answer) | with_session(session))
 
 
-def _command(answer: Sleep | UpdateBot | RestartBot | RebootHost | Run) -> dict[str, Any]:
+def command_of(answer: Sleep | UpdateBot | RestartBot | RebootHost | Run) -> dict[str, Any]:
+    """The answer as bots read it, without a session."""
     if isinstance(answer, Sleep):
         return {"cmd": "sleep", "duration": float(answer.seconds), "quarantined": answer.is_quarantined}
     if isinstance(answer, UpdateBot):

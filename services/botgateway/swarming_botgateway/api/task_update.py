@@ -11,11 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
+from swarming_botgateway.api.next_poll import take_next_poll
+from swarming_botgateway.api.poll import command_of, gone
 from swarming_botgateway.api.replies import BASE, json_reply, with_session
 from swarming_botgateway.api.spoken import read_spoken_object
 from swarming_botgateway.api.strict import Message, read_message, read_run_id
 from swarming_botgateway.store.updates import Output, RunUpdate
-from swarming_botgateway.usecases.report import NotItsRun, ReportAnswer
+from swarming_botgateway.usecases.report import NotItsRun, ReportAnswer, Taken
 from swarming_common.errors import InvalidInput
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
@@ -66,13 +68,19 @@ class TaskUpdate(Details):
 
 
 async def take_update(request: Request) -> Response:
-    """Whether the bot goes on, once what it said is written."""
+    """Whether the bot goes on, once what it said is written; and its next run, if it asked and one came at once."""
     use, settings = usecases_of(request), settings_of(request)
     body = await read_spoken_object(request, settings.max_update_body_bytes)
+    word = take_next_poll(body)
     message = read_message(TaskUpdate, body)
     now = use.clock.now()
     update = _update(message, request.path_params.get("run_id"), settings.max_output_chunk_bytes, now)
-    return json_reply(_reply(await use.report(update, now)) | with_session(message.session))
+    answer = await use.report(update, now)
+    reply = _reply(answer) | with_session(message.session)
+    if word is not None and isinstance(answer, Taken):
+        run = await use.next_run(word, use.clock.now(), lambda: gone(request))
+        reply |= {} if run is None else {"next": command_of(run)}
+    return json_reply(reply)
 
 
 TASK_UPDATE_ROUTES = [Route(f"{BASE}/task_update{run}", take_update, methods=["POST"]) for run in ("/{run_id}", "")]

@@ -5,7 +5,8 @@ The order of decisions: update, session, an order to end, quarantine or maintena
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -146,9 +147,13 @@ class Poll:
             if waiting.event is not None:
                 await self.events.submit(waiting.event)
             return waiting.otherwise
+        return self.hand_out(held, ending)
+
+    def hand_out(self, held: HeldPoll, assigned: RunAssigned) -> Run:
+        """The run as an answer to the bot that was offered."""
         self.presence.is_busy(held.offer.bot_id)
         RUNS_HANDED_OUT.inc()
-        return Run(ending, held.offer.dimensions)
+        return Run(assigned, held.offer.dimensions)
 
     async def _update(self, word: BotWord, version: str, now: datetime) -> UpdateBot:
         """Before anything else can go wrong: a bot that is broken, or has no session, may be mended by it."""
@@ -224,20 +229,33 @@ class Poll:
         closing = loop.call_later(
             hold_seconds + self.settings.parting_seconds, offers.close, held, Closed.HELD_LONG_ENOUGH
         )
-        watch = asyncio.create_task(gone())
-        watch.add_done_callback(lambda _: offers.close(held, Closed.GONE))
         try:
-            return await held.ending
-        except asyncio.CancelledError:
-            offers.close(held, Closed.GONE)
-            raise
+            with closed_when_gone(offers, held, gone):
+                return await held.ending
         finally:
             parting.cancel()
             closing.cancel()
-            watch.cancel()
 
     def _shards_of(self, word: BotWord) -> frozenset[int]:
         return frozenset(shard_of_pool(pool, self.shard_count) for pool in word.pools or (NO_POOL,))
+
+
+@contextmanager
+def closed_when_gone(offers: Offers, held: HeldPoll, gone: Gone) -> Iterator[None]:
+    """While a request waits for an offer's run: the offer is closed if the bot hangs up, or the request is given up."""
+
+    async def watch() -> None:
+        await gone()
+        offers.close(held, Closed.GONE)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        offers.close(held, Closed.GONE)
+        raise
+    finally:
+        watching.cancel()
 
 
 def _event_of_restart(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from swarming_botgateway.bot_code.served import BotCode
 from swarming_botgateway.usecases.connect import Connect
 from swarming_botgateway.usecases.join import Join
+from swarming_botgateway.usecases.next_run import NextRun
 from swarming_botgateway.usecases.poll import Poll
 from swarming_botgateway.usecases.record_event import RecordEvent
 from swarming_botgateway.usecases.report import ReportRun
@@ -20,6 +21,7 @@ class Usecases:
     code: BotCode
     connect: Connect
     join: Join
+    next_run: NextRun
     poll: Poll
     record_event: RecordEvent
     report: ReportRun
