@@ -27,6 +27,9 @@ HOOKS = (
     "on_before_poll", "on_after_poll", "on_bot_idle", "on_bot_shutdown",
 )  # fmt: skip
 
+# What is called between the end of a task and the answer to the next poll.
+BETWEEN_TASKS_HOOKS = ("on_after_task", "on_before_poll", "get_dimensions", "get_state", "on_after_poll")
+
 # What runs once at a start is tried again so often, until it works.
 STARTING_HOOK_PAUSE_SECONDS = 60.0
 # A quarantined bot has no tasks. So that a task hook can work again, it is trusted with one after a while.
@@ -128,6 +131,11 @@ class Hooks:
                 self.tell(hook, bot, layers=(layer,))
             elif hook in TASK_HOOKS and since >= _task_hook_pause(failure.times):
                 failure.text = ""  # out of quarantine, on trial
+
+    @property
+    def have_failed(self) -> bool:
+        """Whether one is to be tried again, or failed when it was called last."""
+        return bool(self._failures)
 
     @property
     def problem(self) -> Optional[str]:

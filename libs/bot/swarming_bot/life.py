@@ -16,7 +16,7 @@ from swarming_bot.code_updates import UpdateFailed
 from swarming_bot.connection import Connection
 from swarming_bot.errors import BotError, Refused, ServerAway, Superseded
 from swarming_bot.hooked_bot import HookedBot, bot_file
-from swarming_bot.hooks import OWN, SERVERS, Hooks
+from swarming_bot.hooks import BETWEEN_TASKS_HOOKS, OWN, SERVERS, Hooks
 from swarming_bot.identity import Identity
 from swarming_bot.log_levels import NOTICE
 from swarming_bot.outbox import Outbox
@@ -91,6 +91,7 @@ class Life:
         self._began = time.monotonic()
         self._last_action = self._began
         self._request_uuid = str(uuid.uuid4())
+        self._next_reply: Optional[Json] = None  # to the poll that the last update of a run carried
         self._has_session = False
         self._was_connected = False
         self._failures = 0  # polls and handshakes in a row
@@ -144,6 +145,7 @@ class Life:
             outbox=self._outbox,
             caches=self._caches,
             undelivered=self._undelivered,
+            next_poll=self._next_poll,
         )
 
     def _new_connection(self) -> Connection:
@@ -169,17 +171,12 @@ class Life:
         self._undelivered.deliver(self._server, self._stop)
 
     def _turn(self) -> None:
-        """One handshake if there is no session, or one poll and what it asks for."""
+        """One poll, unless it was answered already, and what it asks for."""
+        reply, self._next_reply = self._next_reply, None
         try:
-            if not self._has_session:
-                self._open_session()
-            if self._follow_wishes():
+            reply = reply or self._poll()
+            if reply is None:
                 return
-            self._tuned.refresh_if_due()
-            self._hooks.retry(self._bot)
-            self._hooks.tell("on_before_poll", self._bot)
-            self._outbox.deliver()
-            reply = self._server.poll(self._request_uuid)
             command = self._commands.get(reply["cmd"])
             if command is None:
                 raise ServerAway(f"poll: an unknown command {reply['cmd']!r}")
@@ -190,6 +187,39 @@ class Life:
         self._note_poll(reply["cmd"])
         self._hooks.tell("on_after_poll", self._bot, reply["cmd"])
         command(reply)
+
+    def _poll(self) -> Optional[Json]:
+        """Ask for a command, after all that comes before it; None if this life is over."""
+        if not self._has_session:
+            self._open_session()
+        if self._follow_wishes():
+            return None
+        self._tuned.refresh_if_due()
+        self._hooks.retry(self._bot)
+        self._hooks.tell("on_before_poll", self._bot)
+        self._outbox.deliver()
+        return self._server.poll(self._request_uuid)
+
+    def _next_poll(self) -> Optional[Json]:
+        """What the next poll would say, for the last update of a run to carry; None if something comes before it."""
+        if not self._server.takes_next_poll or self._has_something_else_to_do():
+            return None
+        try:
+            return self._server.describe_poll(self._request_uuid)
+        except Exception:  # the poll will meet it too, where it is not a failure of the run
+            log.exception("next_poll_left_out bot_id=%s", self._bot_id)
+            return None
+
+    def _has_something_else_to_do(self) -> bool:
+        return (
+            self._stop.requested
+            or bool(self._wishes)
+            or self._overdue() is not None
+            or not self._outbox.is_empty
+            or self._tuned.is_due
+            or self._hooks.have_failed
+            or any(self._hooks.has(hook) for hook in BETWEEN_TASKS_HOOKS)
+        )
 
     def _open_session(self) -> None:
         answer = self._server.handshake()
@@ -211,16 +241,21 @@ class Life:
         if reboot is not None:
             self._reboot({"message": reboot})
         reason = self._wishes.pop("restart", None)
-        period = self._tuned.tuning.restart_period_secs
-        if reason is None and period:
-            after = restart_after(period, self._bot_id, self._state.started_ts)
-            if time.monotonic() - self._began >= after:
-                reason = f"It has run for {after:.0f} s"
+        if reason is None:
+            reason = self._overdue()
         if reason is not None:
             self.restarts_in_a_row = 0
             self._outbox.put("bot_log", f"Restarting: {reason}")
             self._ending = LifeEnding(reason, starts_over=True)
         return self._ending is not None
+
+    def _overdue(self) -> Optional[str]:
+        """Why it is time to start over; None if it is not."""
+        period = self._tuned.tuning.restart_period_secs
+        after = restart_after(period, self._bot_id, self._state.started_ts)
+        if not period or time.monotonic() - self._began < after:
+            return None
+        return f"It has run for {after:.0f} s"
 
     def _sleep(self, reply: Json) -> None:
         self._identity.sleep_streak += 1
@@ -233,7 +268,7 @@ class Life:
     def _run(self, reply: Json) -> None:
         # Not confirmed by an update, the run goes to another bot and loses nothing.
         if not self._stop.requested:
-            self._has_session = self._runs.carry_out(reply["manifest"])
+            self._has_session, self._next_reply = self._runs.carry_out(reply["manifest"])
             self._last_action = time.monotonic()
 
     def _terminate(self, reply: Json) -> None:

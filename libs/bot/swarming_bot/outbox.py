@@ -28,6 +28,11 @@ class Outbox:
             raise ValueError(f"event {event!r}: expected one of {', '.join(ALLOWED_EVENTS)}")
         self._waiting.append((event, str(message)[:LONGEST_MESSAGE]))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
+
     def deliver(self) -> None:
         """Tell everything that waits; while the server is away it waits on. The connection must be free."""
         while self._waiting:

@@ -6,10 +6,11 @@ import logging
 import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from swarming_bot.errors import Failure, ServerAway
+from swarming_bot.calls import Json
+from swarming_bot.errors import Failure, Refused, ServerAway
 from swarming_bot.manifest import DEFAULT_PING_TOLERANCE_SECONDS
 from swarming_bot.output import LARGEST_CHUNK_BYTES, Output
-from swarming_bot.server import Server
+from swarming_bot.server import Server, UpdateAnswer
 from swarming_bot.stop import Stop
 from swarming_bot.supervision import Cause, Ending
 from swarming_bot.undelivered import Undelivered
@@ -53,7 +54,7 @@ class Report:
 
         meanwhile: done once, while the server thinks.
         """
-        return not self._update({}, self.ping_tolerance, meanwhile=meanwhile)
+        return not self._update({}, self.ping_tolerance, meanwhile=meanwhile).must_stop
 
     def canceled(self) -> None:
         """The run was stopped before its process started."""
@@ -63,15 +64,22 @@ class Report:
         """Send the oldest chunk of output, or a heartbeat; say whether the run must stop."""
         start, chunk = self._output.next_chunk()
         silence = time.monotonic() - self._last_heard
-        must_stop = self._update({}, self.ping_tolerance - silence, chunk, start, goes_on=lambda: not self.is_ending)
+        answer = self._update({}, self.ping_tolerance - silence, chunk, start, goes_on=lambda: not self.is_ending)
         self._output.acknowledge(start + len(chunk))
-        return must_stop
+        return answer.must_stop
 
-    def finished(self, ending: Ending, meanwhile: Callable[[], None], stats: Mapping[str, Any]) -> None:
+    def finished(
+        self,
+        ending: Ending,
+        meanwhile: Callable[[], None],
+        stats: Mapping[str, Any],
+        next_poll: Optional[Json] = None,
+    ) -> Optional[Json]:
         """Send the rest of the output and how the process ended.
 
         meanwhile: done once, when the last update has left.
         stats: further fields of the final update.
+        next_poll: what the poll would say that follows this run. Returned is the reply to it, if the server gave one.
         """
         fields = {
             "exit_code": ending.exit_code,
@@ -81,7 +89,7 @@ class Report:
             "bot_overhead": max(0.0, time.monotonic() - self._began - ending.duration),
             **stats,
         }
-        self._end(fields, None, meanwhile)
+        return self._end(fields, None, meanwhile, next_poll)
 
     def given_up(self) -> None:
         """Send the rest of the output, but no end: the server is to give the task to another bot."""
@@ -91,10 +99,16 @@ class Report:
         """The run ends for another reason than its process."""
         self._end({}, failure, lambda: None)
 
-    def _end(self, fields: Dict[str, Any], failure: Optional[Failure], meanwhile: Callable[[], None]) -> None:
+    def _end(
+        self,
+        fields: Dict[str, Any],
+        failure: Optional[Failure],
+        meanwhile: Callable[[], None],
+        next_poll: Optional[Json] = None,
+    ) -> Optional[Json]:
         fields = {**fields, "cost_usd": self._cost()}
         try:
-            self._tell_end(fields, failure, meanwhile, END_PATIENCE_SECONDS)
+            return self._tell_end(fields, failure, meanwhile, END_PATIENCE_SECONDS, next_poll)
         except ServerAway:
             try:
                 self._undelivered.keep(self._run_id, self._server.session, fields, failure, self._output)
@@ -103,19 +117,34 @@ class Report:
                 self._tell_end(fields, failure, lambda: None, self.ping_tolerance)
             else:
                 self._undelivered.deliver(self._server, self._stop)
+        return None
 
     def _tell_end(
-        self, fields: Dict[str, Any], failure: Optional[Failure], meanwhile: Callable[[], None], patience: float
-    ) -> None:
+        self,
+        fields: Dict[str, Any],
+        failure: Optional[Failure],
+        meanwhile: Callable[[], None],
+        patience: float,
+        next_poll: Optional[Json] = None,
+    ) -> Optional[Json]:
         while self._output.unsent > LARGEST_CHUNK_BYTES:
             start, chunk = self._output.next_chunk()
             self._update({}, patience, chunk, start)
             self._output.acknowledge(start + len(chunk))
         start, chunk = self._output.next_chunk()
+        if next_poll is not None:
+            try:
+                asking = {**fields, "next_poll": next_poll}
+                return self._update(asking, patience, chunk, start, meanwhile).next_reply
+            except Refused as error:
+                # Perhaps by a replica of an older release, which knows no such field: no run is to be lost for it.
+                log.warning("next_poll_refused run_id=%s error=%s", self._run_id, error)
+                self._server.takes_next_poll = False
         self._update(fields, patience, chunk, start, meanwhile)
         if failure is not None:
             self._output.acknowledge(start + len(chunk))
             self._server.task_error(self._run_id, failure, patience)
+        return None
 
     def _update(
         self,
@@ -125,12 +154,12 @@ class Report:
         output_start: int = 0,
         meanwhile: Callable[[], None] = lambda: None,
         goes_on: Callable[[], bool] = lambda: True,
-    ) -> bool:
+    ) -> UpdateAnswer:
         fields = {"cost_usd": self._cost(), **fields}
         about = (self._run_id, fields, output, output_start)
-        must_stop = self._server.task_update(*about, patience, meanwhile, goes_on)
+        answer = self._server.task_update(*about, patience, meanwhile, goes_on)
         self._last_heard = time.monotonic()
-        return must_stop
+        return answer
 
     def _cost(self) -> float:
         return self._cost_usd_hour * (time.monotonic() - self._began) / 3600.0

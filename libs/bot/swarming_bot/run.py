@@ -7,9 +7,10 @@ import logging
 import time
 import traceback
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from swarming_bot.caches import NamedCaches
+from swarming_bot.calls import Json
 from swarming_bot.environment import Environment, task_folder_of
 from swarming_bot.errors import BotError, Failure, InputsNotFetched, Refused, ServerAway, TaskAtFault
 from swarming_bot.hooked_bot import HookedBot
@@ -42,6 +43,7 @@ class _Course:
     ending: Optional[Ending] = None
     failure: Optional[str] = None  # the bot's, not the task's
     is_told: bool = True  # that it is over
+    next_reply: Optional[Json] = None
 
     def summary(self) -> Dict[str, Any]:
         cause = self.ending.cause if self.ending is not None else None
@@ -52,6 +54,13 @@ class _Course:
             "must_signal_internal_failure": self.failure,
             "version": SUMMARY_VERSION,
         }
+
+
+class Outcome(NamedTuple):
+    """What a bot needs to know when a run is over."""
+
+    is_told: bool  # whether the server knows that it is over; if not, a handshake must tell that the bot is without it
+    next_reply: Optional[Json]  # to the poll that its last update carried
 
 
 class Runs:
@@ -70,7 +79,9 @@ class Runs:
         outbox: Outbox,
         caches: NamedCaches,
         undelivered: Undelivered,
+        next_poll: Callable[[], Optional[Json]],
     ) -> None:
+        """next_poll: what the next poll would say; None when there is to be one."""
         self._server = server
         self._folder = folder
         self._stop = stop
@@ -81,11 +92,11 @@ class Runs:
         self._outbox = outbox
         self._caches = caches
         self._undelivered = undelivered
+        self._next_poll = next_poll
 
-    def carry_out(self, raw: Dict[str, Any]) -> bool:
+    def carry_out(self, raw: Dict[str, Any]) -> Outcome:
         """Do the run that a poll was answered with. Whatever goes wrong ends the run, never the bot.
 
-        Says whether the server knows that it is over; if not, a handshake must tell that the bot is without it.
         Raises BadManifest only when not even the run's id is there to report on.
         """
         run_id = run_id_of(raw)
@@ -113,7 +124,7 @@ class Runs:
             output.close()
             self._clean_up(folder, course)
             self._bot.run_id = None
-        return course.is_told
+        return Outcome(course.is_told, course.next_reply)
 
     def _do(self, raw: Dict[str, Any], report: Report, output: Output, folder: str, course: _Course) -> None:
         manifest = course.manifest = parse_manifest(raw)
@@ -175,7 +186,9 @@ class Runs:
             report.given_up()
             course.is_told = False
         else:
-            report.finished(ending, lambda: _remove_quietly(folder), stats)
+            # Caches are tidied after their run, which may take seconds: no other run is to wait for that.
+            next_poll = None if preparation.manifest.caches else self._next_poll()
+            course.next_reply = report.finished(ending, lambda: _remove_quietly(folder), stats, next_poll)
 
     def _take_back_caches(self, preparation: Preparation, folder: str) -> Dict[str, Any]:
         if not preparation.manifest.caches:

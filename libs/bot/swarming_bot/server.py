@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, NamedTuple, Optional
 
 from swarming_bot.calls import CALL_PATIENCE_SECONDS, Calls, Json
 from swarming_bot.errors import Failure, Refused, ServerAway, Superseded
@@ -14,16 +14,25 @@ BASE_PATH = "/swarming/api/v1/bot"
 EVENT_PATIENCE_SECONDS = 10.0  # an event is a courtesy; nothing waits for it
 
 
+class UpdateAnswer(NamedTuple):
+    """What the server says to an update of a run."""
+
+    must_stop: bool
+    next_reply: Optional[Json]  # to the poll that the update carried; None if there is to be a poll
+
+
 class Server:
     """What one bot says to its server; used by one thread at a time.
 
     session: the newest token; None if none was ever given.
+    takes_next_poll: whether the last update of a run may carry the poll that would follow it.
     """
 
     def __init__(self, calls: Calls, identity: Identity) -> None:
         self._calls = calls
         self._identity = identity
         self.session: Optional[str] = None
+        self.takes_next_poll = False
 
     def handshake(self) -> Json:
         """Open a session, once. Raises ServerAway or Refused."""
@@ -34,14 +43,14 @@ class Server:
             raise ServerAway(f"handshake: {answer.get('error') or 'an empty answer'}")
         self.session = None
         self._keep_session(answer)
+        self.takes_next_poll = answer.get("next_poll") is True
         me.take_in_handshake(answer)
         return answer
 
     def poll(self, request_uuid: str) -> Json:
         """Ask for a command, once; a stop request ends it. Raises ServerAway, Refused, or of these Superseded."""
-        request = {**self._identity.describe(), "session": self.session, "request_uuid": request_uuid}
         try:
-            answer = self._calls.once(f"{BASE_PATH}/poll", request, ends_on_stop=True)
+            answer = self._calls.once(f"{BASE_PATH}/poll", self.describe_poll(request_uuid), ends_on_stop=True)
         except Refused as error:
             if error.reason.startswith("session:"):
                 raise Superseded(str(error), error.reason) from error
@@ -50,6 +59,10 @@ class Server:
             raise ServerAway(f"poll: {answer.get('error') or 'an answer without a command'}")
         self._keep_session(answer)
         return answer
+
+    def describe_poll(self, request_uuid: str) -> Json:
+        """What a poll says, as of now."""
+        return {**self._identity.describe(), "session": self.session, "request_uuid": request_uuid}
 
     def event(self, event: str, message: str) -> None:
         """Report something about the bot itself. Raises ServerAway or Refused."""
@@ -71,8 +84,8 @@ class Server:
         patience: float = CALL_PATIENCE_SECONDS,
         meanwhile: Optional[Callable[[], None]] = None,
         goes_on: Callable[[], bool] = lambda: True,
-    ) -> bool:
-        """Report on a run, until it is acknowledged; say whether the run must stop.
+    ) -> UpdateAnswer:
+        """Report on a run, until it is acknowledged.
 
         output_start: offset in bytes of `output` in the run's output.
         patience: seconds. Raises ServerAway when it is over, Refused when the server says no.
@@ -87,7 +100,8 @@ class Server:
         if not answer or answer.get("error"):
             raise Refused(f"task_update: {answer.get('error') or 'an empty answer'}")
         self._keep_session(answer)
-        return bool(answer.get("must_stop"))
+        next_reply = answer.get("next")
+        return UpdateAnswer(bool(answer.get("must_stop")), next_reply if is_reply(next_reply) else None)
 
     def task_error(self, run_id: str, failure: Failure, patience: float = CALL_PATIENCE_SECONDS) -> None:
         """Report that this bot failed a run. Raises ServerAway or Refused."""

@@ -29,8 +29,13 @@ class Tuned:
         self._asked_at = float("-inf")
         self._bot.knows(settings=dataclasses.asdict(given))
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to ask the hook."""
+        return time.monotonic() - self._asked_at >= PERIOD_SECONDS
+
     def refresh_if_due(self) -> None:
-        if time.monotonic() - self._asked_at >= PERIOD_SECONDS:
+        if self.is_due:
             self.refresh()
 
     def refresh(self) -> None:
