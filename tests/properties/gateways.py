@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Text, bindparam, update
 
 from swarming_botgateway.heard import Heard
-from swarming_botgateway.offers import Closed, Offers
+from swarming_botgateway.offers import Closed, HeldPoll, Offers
 from swarming_botgateway.roll_call import RollCall
 from swarming_botgateway.sessions import Session, begin_session, parse_session
 from swarming_botgateway.store.bots import unfinished_runs
 from swarming_botgateway.store.updates import RunUpdate, hot_updates
 from swarming_botgateway.usecases.lost_runs import lost_at_handshake, lost_at_poll, tell_lost_runs, write_lost_runs
+from swarming_botgateway.usecases.next_run import NEXT_RUN_SECONDS, STANDING_SECONDS
+from swarming_botgateway.usecases.poll import closed_when_gone
 from swarming_common.background import Background
 from swarming_common.database.columns import UtcDateTime
 from swarming_common.database.dialects import insert
@@ -69,6 +71,7 @@ class Taken:
     """An update is stored, or was before."""
 
     must_stop: bool
+    next_run: RunAssigned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +113,9 @@ class Gateway:
         """A poll, which may be held."""
         return self._start(self._poll(poll))
 
-    def report(self, said: RunUpdate) -> "asyncio.Task[Taken | Refused]":
-        """An update of a run."""
-        return self._start(self._report(said))
+    def report(self, said: RunUpdate, next_poll: Poll | None = None) -> "asyncio.Task[Taken | Refused]":
+        """An update of a run; the last one may ask for the next run."""
+        return self._start(self._report_and_look(said, next_poll))
 
     async def die(self) -> None:
         """kill -9: who waits for an answer gets none."""
@@ -136,12 +139,40 @@ class Gateway:
         return session
 
     async def _poll(self, poll: Poll) -> Answer:
+        offered = await self._offer(poll)
+        if offered is None:
+            return Answer(shakes_hands=True)
+        held, seconds = offered
+        timer = asyncio.get_running_loop().call_later(seconds, self._offers.close, held, Closed.HELD_LONG_ENOUGH)
+        try:
+            with closed_when_gone(self._offers, held, lambda: _is_set(poll.closed)):
+                ending = await held.ending
+        finally:
+            timer.cancel()
+        return Answer(run=ending if isinstance(ending, RunAssigned) else None)
+
+    async def _report_and_look(self, said: RunUpdate, next_poll: Poll | None) -> Taken | Refused:
+        answer = await self._report(said)
+        if next_poll is None or isinstance(answer, Refused) or (offered := await self._offer(next_poll)) is None:
+            return answer
+        held, _ = offered
+        with closed_when_gone(self._offers, held, lambda: _is_set(next_poll.closed)):
+            await asyncio.wait([held.ending], timeout=NEXT_RUN_SECONDS)
+        if not held.ending.done():
+            self._offers.leave(held)
+            asyncio.get_running_loop().call_later(STANDING_SECONDS, self._offers.end_left, held)
+            return answer
+        ending = held.ending.result()
+        return replace(answer, next_run=ending if isinstance(ending, RunAssigned) else None)
+
+    async def _offer(self, poll: Poll) -> tuple[HeldPoll, float] | None:
+        """The offer and for how long a poll may hold it; None for a bot that has to shake hands first."""
         now, bot_id, session = self._ports.clock.now(), poll.bot_id, poll.session
         current, unfinished = await self._ports.database.read(
             lambda c: (_session_of(c, bot_id), unfinished_runs(c, bot_id) if _runs(c, bot_id) else ())
         )
         if current != session:
-            return Answer(shakes_hands=True)
+            return None
         self._seen[bot_id] = now
         lost = lost_at_poll(unfinished, session)
         if lost:
@@ -156,16 +187,7 @@ class Gateway:
             idle_since=now,
             shards=shards or frozenset(shard_of_pool(pool, self._shards) for pool in poll.dimensions["pool"]),
         )
-        seconds = self._waits.unfinished_hold_seconds if shards else self._waits.hold_seconds
-        timer = asyncio.get_running_loop().call_later(seconds, self._offers.close, held, Closed.HELD_LONG_ENOUGH)
-        watch = asyncio.create_task(poll.closed.wait())
-        watch.add_done_callback(lambda _: self._offers.close(held, Closed.GONE))
-        try:
-            ending = await held.ending
-        finally:
-            timer.cancel()
-            watch.cancel()
-        return Answer(run=ending if isinstance(ending, RunAssigned) else None)
+        return held, self._waits.unfinished_hold_seconds if shards else self._waits.hold_seconds
 
     async def _report(self, said: RunUpdate) -> Taken | Refused:
         now, key = self._ports.clock.now(), (said.run, said.bot_id)
@@ -205,6 +227,10 @@ class Gateway:
 
     def _start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         return self._background.start(work, self.name)
+
+
+async def _is_set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 _TOUCH = update(bot).where(bot.c.bot_id == bindparam("of_bot")).values(last_seen_ts=bindparam("at"))

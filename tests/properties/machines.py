@@ -40,6 +40,8 @@ class Habits:
     """How often the bot itself fails."""
     longest_hesitation: float = 0.0
     """Between getting a run and asking whether it is still one's own."""
+    asks_for_the_next: float = 0.5
+    """How often the last update of a run asks for the next run."""
     unnoticed: float = 0.5
     """How often a gateway does not see that the other end of a connection is gone."""
 
@@ -106,26 +108,30 @@ class Machine:
             elif answer.shakes_hands:
                 await asyncio.sleep(self.world.delay(0.5))
                 return
-            elif answer.run is not None:
-                await asyncio.sleep(self.world.delay(self.world.habits.longest_hesitation))
-                await self._carry_out(answer.run, session)
+            else:
+                run = answer.run
+                while run is not None:
+                    await asyncio.sleep(self.world.delay(self.world.habits.longest_hesitation))
+                    run = await self._carry_out(run, session)
 
-    async def _carry_out(self, assigned: RunAssigned, session: Session) -> None:
-        """Ask whether the run is still ours, start its process, say how it ended."""
+    async def _carry_out(self, assigned: RunAssigned, session: Session) -> RunAssigned | None:
+        """Ask whether the run is still ours, start its process, say how it ended; the next run, if that was given."""
         self.runs += 1
         run = RunId(assigned.task_id, assigned.run_number)
         tolerance = assigned.bot_ping_tolerance_secs
         answer = await self._say(run, session, None, tolerance)
         if answer is None:
-            return
+            return None
         if not (isinstance(answer, Taken) and not answer.must_stop):
             await self._say(run, session, self._report(ReportKind.CANCELED), tolerance)
-            return
+            return None
         if self.chance.random() < self.world.habits.fails:
             await self._say(run, session, self._report(ReportKind.FAILED), tolerance)
-            return
+            return None
         report = await self._run_process(assigned, run, session)
-        await self._say(run, session, report, tolerance)
+        asks = self.chance.random() < self.world.habits.asks_for_the_next
+        answer = await self._say(run, session, report, tolerance, asks=asks)
+        return answer.next_run if isinstance(answer, Taken) else None
 
     async def _run_process(self, assigned: RunAssigned, run: RunId, session: Session) -> Report:
         world = self.world
@@ -155,22 +161,26 @@ class Machine:
         return self._report(ReportKind.FINISHED, process.exit_code, duration, hard_timeout=is_late)
 
     async def _say(
-        self, run: RunId, session: Session, report: Report | None, patience: float
+        self, run: RunId, session: Session, report: Report | None, patience: float, *, asks: bool = False
     ) -> Taken | Refused | None:
         """Again and again until it is answered or the server was silent for too long."""
         gives_up = self.world.clock.seconds + patience
         while self.world.clock.seconds < gives_up:
-            answer = await self._update(run, session, report, LOST_ANSWER_SECONDS)
+            answer = await self._update(run, session, report, LOST_ANSWER_SECONDS, asks=asks)
             if answer is not None:
                 return answer
             await asyncio.sleep(self.world.delay(0.5))
         return None
 
     async def _update(
-        self, run: RunId, session: Session, report: Report | None, patience: float
+        self, run: RunId, session: Session, report: Report | None, patience: float, *, asks: bool = False
     ) -> Taken | Refused | None:
+        poll = Poll(self.bot_id, self.dimensions, session, self._closed) if asks else None
         update = RunUpdate(run=run, bot_id=self.bot_id, session=str(session), output=None, report=report)
-        answer = await self._ask(lambda gateway: gateway.report(update), patience)
+        answer = await self._ask(lambda gateway: gateway.report(update, poll), patience)
+        if answer is None and poll is not None:
+            poll.closed.set()
+            self._closed = asyncio.Event()
         if isinstance(answer, Taken) and report is not None:
             self.world.promises.answered.setdefault(
                 (run.task_id, run.number, self.bot_id), AnsweredEnd(report.kind, report.exit_code)
