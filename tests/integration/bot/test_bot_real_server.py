@@ -58,7 +58,10 @@ def test_tasks_with_inputs_that_a_bot_cannot_fetch_are_at_fault_themselves(swarm
     digest = {"hash": "ab" * 32, "size_bytes": "7"}
     package = {"package_name": "infra/python", "path": "py", "version": "version:3"}
     cas: dict[str, Any] = {"cas_input_root": {"cas_instance": "projects/p/instances/i", "digest": digest}}
-    cipd: dict[str, Any] = {"cipd_input": {"server": "https://cipd.invalid", "packages": [package]}}
+    installer = {"package_name": "infra/tools/cipd/${platform}", "version": "latest"}
+    cipd: dict[str, Any] = {
+        "cipd_input": {"server": "https://cipd.invalid", "client_package": installer, "packages": [package]}
+    }
     client = swarming.client()
 
     given = [trigger(swarming, inputs) for inputs in [cas, cipd] * 3]  # five failures of its own quarantine a bot
