@@ -175,7 +175,7 @@ def _report(parts: _Parts) -> ReportRun:
 
 
 def _usecases(parts: _Parts) -> Usecases:
-    ports, poll = parts.ports, _poll(parts)
+    ports, poll, report = parts.ports, _poll(parts), _report(parts)
     return Usecases(
         clock=ports.clock,
         code=parts.code,
@@ -186,10 +186,10 @@ def _usecases(parts: _Parts) -> Usecases:
             public_url=parts.settings.public_url,
             token_required=parts.settings.enrolment_token_required,
         ),
-        next_run=NextRun(poll=poll),
+        next_run=NextRun(report=report, poll=poll),
         poll=poll,
         record_event=RecordEvent(ports.database, parts.events, parts.offers, parts.presence),
-        report=_report(parts),
+        report=report,
         tell_account=TellAccount(database=ports.database),
     )
 

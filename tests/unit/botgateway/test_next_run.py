@@ -17,7 +17,16 @@ from swarming_common.hints.wire import Hint
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId
 from tests.unit.botgateway.test_poll_decisions import NO_WORK, a_termination, quarantine, set_of
-from tests.unit.botgateway.world import DEADLINE_SECONDS, DEFAULT_SHARD, Bot, World, a_run_id, some_properties
+from tests.unit.botgateway.world import (
+    DEADLINE_SECONDS,
+    DEFAULT_SHARD,
+    Bot,
+    World,
+    a_run_id,
+    a_world,
+    some_properties,
+    some_settings,
+)
 
 END = {"exit_code": 0, "duration": 1.5}
 
@@ -221,6 +230,18 @@ async def test_a_bot_whose_session_does_not_hold_hears_that_at_its_poll(world, s
 
     assert answer == no_next_run(bot)
     assert (await world.post("poll", asks)).json().get("cmd") == told
+
+
+async def test_an_update_of_the_code_is_told_at_the_poll(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(bot_updates="always")) as world:
+        bot = await world.a_connected_bot()
+        run = await world.a_run("bot1")
+
+        answer = await ends(world, bot, run)
+
+        assert answer == no_next_run(bot)
+        assert (await world.start_poll(bot))["cmd"] == "update"
+        assert [row.event_type for row in await world.rows(tables.bot_event)].count("request_update") == 1
 
 
 async def test_what_a_person_sets_meanwhile_ends_the_wait(world, patient):

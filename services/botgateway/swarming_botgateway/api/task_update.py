@@ -17,7 +17,7 @@ from swarming_botgateway.api.replies import BASE, json_reply, with_session
 from swarming_botgateway.api.spoken import read_spoken_object
 from swarming_botgateway.api.strict import Message, read_message, read_run_id
 from swarming_botgateway.store.updates import Output, RunUpdate
-from swarming_botgateway.usecases.report import NotItsRun, ReportAnswer, Taken
+from swarming_botgateway.usecases.report import NotItsRun, ReportAnswer
 from swarming_common.errors import InvalidInput
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
@@ -75,12 +75,11 @@ async def take_update(request: Request) -> Response:
     message = read_message(TaskUpdate, body)
     now = use.clock.now()
     update = _update(message, request.path_params.get("run_id"), settings.max_output_chunk_bytes, now)
-    answer = await use.report(update, now)
-    reply = _reply(answer) | with_session(message.session)
-    if word is not None and isinstance(answer, Taken):
-        run = await use.next_run(word, use.clock.now(), lambda: gone(request))
-        reply |= {} if run is None else {"next": command_of(run)}
-    return json_reply(reply)
+    if word is None:
+        return json_reply(_reply(await use.report(update, now)) | with_session(message.session))
+    answer, run = await use.next_run(update, word, now, lambda: gone(request))
+    following = {} if run is None else {"next": command_of(run)}
+    return json_reply(_reply(answer) | with_session(message.session) | following)
 
 
 TASK_UPDATE_ROUTES = [Route(f"{BASE}/task_update{run}", take_update, methods=["POST"]) for run in ("/{run_id}", "")]

@@ -9,7 +9,9 @@ import structlog
 from swarming_botgateway.bot_word import BotWord
 from swarming_botgateway.metrics import NEXT_RUNS
 from swarming_botgateway.offers import HeldPoll
-from swarming_botgateway.usecases.poll import Gone, Poll, Run, Waiting, closed_when_gone
+from swarming_botgateway.store.updates import RunUpdate
+from swarming_botgateway.usecases.poll import Gone, LookedUp, Poll, Run, Waiting, closed_when_gone
+from swarming_botgateway.usecases.report import ReportAnswer, ReportRun, Taken
 from swarming_common.errors import SwarmingError
 from swarming_common.hints.gateway import RunAssigned
 
@@ -24,19 +26,42 @@ STANDING_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextRun:
-    """Serves the poll that a run's last update carries; to be called once the end of that run is written and told."""
+    """Serves the last update of a run that carries the bot's next poll."""
 
+    report: ReportRun
     poll: Poll
 
-    async def __call__(self, word: BotWord, now: datetime, gone: Gone) -> Run | None:
-        """The run, or None if there is none at once, or something else to tell: the bot's own poll will hear of it.
+    async def __call__(
+        self, update: RunUpdate, word: BotWord, now: datetime, gone: Gone
+    ) -> tuple[ReportAnswer, Run | None]:
+        """The update's answer, and the next run. Instead of that None if none comes at once, or there is something
+        else to tell: the bot's own poll will hear of it. Raises what an update may raise, and nothing for the poll.
 
-        Never raises what a poll may raise: the update is stored and has to be acknowledged.
+        The bot is looked up while the end of its run is written, so that the offer goes out right behind the hint of
+        that end: then a shard ends the one run and starts the other in one commit.
         """
+        looking_up = asyncio.create_task(self._look_up(word.bot_id))
         try:
-            answer = await self.poll(word, now)
+            answer = await self.report(update, now)
+            looked_up = await looking_up if isinstance(answer, Taken) else None
+        finally:
+            looking_up.cancel()
+        if looked_up is None:
+            return answer, None
+        return answer, await self._next_run(word, looked_up.without(update.run), now, gone)
+
+    async def _look_up(self, bot_id: str) -> LookedUp | None:
+        try:
+            return await self.poll.look_up(bot_id)
         except SwarmingError as error:
-            log.info("next_run_not_asked_for", bot_id=word.bot_id, reason=str(error))
+            _note_failure(bot_id, error)
+            return None
+
+    async def _next_run(self, word: BotWord, looked_up: LookedUp, now: datetime, gone: Gone) -> Run | None:
+        try:
+            answer = await self.poll.consider(word, looked_up, now)
+        except SwarmingError as error:
+            _note_failure(word.bot_id, error)
             return None
         return await self._look_for(answer.held, gone) if isinstance(answer, Waiting) else None
 
@@ -55,3 +80,7 @@ class NextRun:
             return None
         NEXT_RUNS.inc()
         return self.poll.hand_out(held, ending)
+
+
+def _note_failure(bot_id: str, error: SwarmingError) -> None:
+    log.info("next_run_not_asked_for", bot_id=bot_id, reason=str(error))

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from swarming_botgateway.bot_code.served import BotCode
@@ -33,6 +33,7 @@ from swarming_common.hints.gateway import RunAssigned
 from swarming_common.model.bot_restrictions import Restrictions
 from swarming_common.model.dimensions import BotDimensions
 from swarming_common.model.shards import shard_of_pool
+from swarming_common.model.task_id import RunId
 
 NO_POOL = ""
 """Stands for the pool of a bot that is in none: where its orders to end go."""
@@ -64,6 +65,21 @@ class Run:
 
     assigned: RunAssigned
     dimensions: BotDimensions
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What was read of a bot, and how much news of bots there had been before."""
+
+    known: KnownBot | None
+    news_before: int
+
+    def without(self, ended: RunId) -> "LookedUp":
+        """The same once this run of the bot has ended."""
+        if self.known is None:
+            return self
+        unfinished = tuple(one for one in self.known.unfinished if one.run != ended)
+        return replace(self, known=replace(self.known, unfinished=unfinished))
 
 
 PollAnswer = Sleep | UpdateBot | RestartBot | RebootHost | Superseded | Run
@@ -105,11 +121,18 @@ class Poll:
 
     async def __call__(self, word: BotWord, now: datetime) -> PollAnswer | Waiting:
         """What to answer at once, or an offer to `wait` for, without an await between. Raises DatabaseAway."""
+        return await self.consider(word, await self.look_up(word.bot_id), now)
+
+    async def look_up(self, bot_id: str) -> LookedUp:
+        """What is known of this bot. Raises DatabaseAway."""
+        news_before = self.offers.news_of_bots
+        return LookedUp(await self.known_bots.submit(bot_id), news_before)
+
+    async def consider(self, word: BotWord, looked_up: LookedUp, now: datetime) -> PollAnswer | Waiting:
+        """The same for a bot that was looked up just now."""
         if (version := self.code.update_for(word)) is not None:
             return await self._update(word, version, now)
-        news_before = self.offers.news_of_bots
-        known = await self.known_bots.submit(word.bot_id)
-        session = word.session
+        known, session = looked_up.known, word.session
         if known is not None and known.session is not None and session is not None and known.session.is_newer(session):
             return Superseded()
         if known is None or known.session is None or session is None or not session.is_same_process(known.session):
@@ -117,7 +140,7 @@ class Poll:
         self.presence.see(word.bot_id, now, word.state)
         restrictions = await self.standing.at_poll(word, known, now)
         unfinished = await self._without_lost(word.bot_id, session, known, now)
-        if self.offers.news_of_bots != news_before:
+        if self.offers.news_of_bots != looked_up.news_before:
             return Sleep(0)  # what was read of the bot may be out of date already
         instead = self._instead_of_work(word, session, known, restrictions, unfinished, now)
         if self.stopping.is_set():
