@@ -75,19 +75,6 @@ def bot(swarming: Deployment, client: Swarming, request: pytest.FixtureRequest) 
     program.wait_or_kill()
 
 
-def test_tasks_that_wait_for_one_bot_follow_one_another_without_a_poll(swarming: Deployment, client, bot: str):
-    before = given_without_a_poll(swarming)
-    dimensions = [("pool", bot)]
-    commands = [["sleep", "1"], *[["true"]] * CHAIN]  # all are there when the first ends
-
-    ids = [client.new_task(NewTask(command=command, dimensions=dimensions)).task_id for command in commands]
-    results = [client.wait(task_id, timeout_secs=SOON) for task_id in ids]
-
-    assert [result.state for result in results] == ["COMPLETED"] * len(ids)
-    # On a busy machine some runs are assigned too late for the answer to the last update, but never all of them.
-    assert 0 < given_without_a_poll(swarming) - before <= CHAIN
-
-
 def test_a_bot_is_ended_with_a_reason(client: Swarming, bot: str):
     first = client.terminate(bot, reason="its machine moves")
     again = client.terminate(bot, reason="another")
@@ -159,6 +146,19 @@ def test_a_quarantined_bot_can_be_ended(client: Swarming, bot: str):
     client.quarantine(bot, "for good")
 
     assert client.wait(client.terminate(bot), timeout_secs=SOON).state == "COMPLETED"
+
+
+def test_tasks_that_wait_for_one_bot_follow_one_another_without_a_poll(swarming: Deployment, client, bot: str):
+    before = given_without_a_poll(swarming)
+    dimensions = [("pool", bot)]
+    commands = [["sleep", "1"], *[["true"]] * CHAIN]  # all are there when the first ends
+
+    ids = [client.new_task(NewTask(command=command, dimensions=dimensions)).task_id for command in commands]
+    results = [client.wait(task_id, timeout_secs=SOON) for task_id in ids]
+
+    assert [result.state for result in results] == ["COMPLETED"] * len(ids)
+    # On a busy machine some runs are assigned too late for the answer to the last update, but never all of them.
+    assert 0 < given_without_a_poll(swarming) - before <= CHAIN
 
 
 def test_a_deleted_bot_that_lives_is_back_by_itself(client: Swarming, bot: str):
