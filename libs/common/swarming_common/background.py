@@ -10,9 +10,15 @@ from swarming_common.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
+CANCEL_AGAIN_SECONDS = 1.0
+
 
 class Background:
-    """An async context manager: leaving it cancels what still runs, and waits for it."""
+    """An async context manager: leaving it cancels what still runs, and waits for it.
+
+    A driver that is cancelled may raise an error of its own instead, and who takes that for an outage goes on: so what
+    still runs a second later is cancelled again.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -21,9 +27,11 @@ class Background:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            running = tuple(self._tasks)
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run this until it ends or the service does; an exception is logged."""

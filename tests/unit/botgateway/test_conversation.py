@@ -276,10 +276,13 @@ async def test_shards_are_told_packed_which_runs_were_heard(sqlite_folder):
         run = await world.a_run("bot1")
 
         await world.update(bot, run, cost_usd=0.25)
-        await world.update(bot, run, cost_usd=0.5)
+        await world.hint(RunsHeard)
+        for cost_usd in (0.5, 0.75):
+            await world.update(bot, run, cost_usd=cost_usd)
 
-        heard = await world.hint(RunsHeard)
-    assert (heard.runs, heard.costs_usd) == (((run.task_id, 1),), (0.5,))
+        heard = await world.hint(RunsHeard, number=1)
+    assert heard.runs == ((run.task_id, 1),)
+    assert heard.costs_usd in [(0.5,), (0.75,)]  # of the newest update that came in time
 
 
 async def test_what_was_seen_of_bots_is_written_packed(sqlite_folder):

@@ -1,0 +1,42 @@
+"""What runs beside a service ends with it."""
+
+import asyncio
+
+from swarming_common.background import Background
+from swarming_common.errors import DatabaseAway
+
+
+async def test_work_whose_driver_swallowed_the_cancellation_ends_all_the_same():
+    cancelled = 0
+
+    async def outage_after_outage() -> None:
+        nonlocal cancelled
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError as error:
+                cancelled += 1
+                if cancelled == 1:
+                    raise DatabaseAway("the connection was closed") from error
+                raise
+
+    async with asyncio.timeout(10):
+        async with Background() as background:
+            background.every(0, outage_after_outage, "outages")
+            await asyncio.sleep(0.01)
+
+    assert cancelled == 2
+
+
+async def test_a_failure_of_what_runs_once_is_logged_and_ends_nobody_else(capsys):
+    async def fails() -> None:
+        raise ValueError("a mistake")
+
+    async with Background() as background:
+        background.start(fails(), "failing")
+        others = background.start(asyncio.sleep(60), "waiting")
+        await asyncio.sleep(0.01)
+        assert not others.done()
+
+    assert others.cancelled()
+    assert "background_task_failed" in capsys.readouterr().out
