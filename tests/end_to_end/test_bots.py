@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -75,20 +76,24 @@ def bot(swarming: Deployment, client: Swarming, request: pytest.FixtureRequest) 
     program.wait_or_kill()
 
 
-def test_a_bot_is_ended_with_a_reason(client: Swarming, bot: str):
+def test_a_bot_is_ended_with_a_reason(client: Swarming, bot: str, tmp_path):
+    busy, go_on = a_task_that_waits(client, bot, tmp_path)
+
     first = client.terminate(bot, reason="its machine moves")
     again = client.terminate(bot, reason="another")
+    go_on.touch()
 
     result = client.wait(first, timeout_secs=SOON)
+    assert client.result(busy).state == "COMPLETED"
     assert (result.state, result.bot_id, result.exit_code) == ("COMPLETED", bot, 0)
     assert result.name == f"Terminate {bot}: its machine moves"
     assert {"swarming.terminate:1", "rbe:none", f"id:{bot}", "priority:0"} <= set(result.tags)
     assert again == first
     wait_until(lambda: client.bot(bot).is_dead)
     events = [one.event_type for one in client.bot_events(bot).items[::-1]]
-    assert events[:2] == ["bot_connected", "bot_terminate"]
+    assert events[:4] == ["bot_connected", "request_task", "task_completed", "bot_terminate"]
     # The gateway writes the shutdown, a scheduler the end of the run: which is first is open.
-    assert sorted(events[2:]) == ["bot_shutdown", "task_completed"]
+    assert sorted(events[4:]) == ["bot_shutdown", "task_completed"]
 
 
 def test_a_quarantined_bot_gets_no_tasks_until_it_is_released(swarming: Deployment, client: Swarming, bot: str):
@@ -110,9 +115,7 @@ def test_a_quarantined_bot_gets_no_tasks_until_it_is_released(swarming: Deployme
 
 
 def test_a_task_that_runs_goes_on_when_its_bot_is_quarantined(client: Swarming, bot: str, tmp_path):
-    go_on = tmp_path / "go_on"
-    running = client.new_task(a_task(bot, f"while ! test -e {go_on}; do sleep 0.05; done")).task_id
-    wait_until(lambda: client.result(running).state == "RUNNING")
+    running, go_on = a_task_that_waits(client, bot, tmp_path)
 
     client.quarantine(bot, "its last task")
     later = client.new_task(a_task(bot)).task_id
@@ -258,6 +261,14 @@ def a_task(bot: str, script: str = "true") -> NewTask:
         dimensions=[("pool", bot), ("id", bot)],
         wait_for_capacity=True,
     )
+
+
+def a_task_that_waits(client: Swarming, bot: str, folder: Path) -> tuple[str, Path]:
+    """A task that runs on this bot until the file is there."""
+    go_on = folder / "go_on"
+    running = client.new_task(a_task(bot, f"while ! test -e {go_on}; do sleep 0.05; done")).task_id
+    wait_until(lambda: client.result(running).state == "RUNNING")
+    return running, go_on
 
 
 def event_types(client: Swarming, bot: str) -> set[str]:

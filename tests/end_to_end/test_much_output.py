@@ -30,7 +30,8 @@ for _ in range({BLOCKS}):
 @pytest.mark.timeout(180)
 def test_a_hundred_mebibytes_of_binary_output_without_a_newline_arrive(swarming: Deployment):
     client = swarming.client()
-    pids = {name: one.pid for name, one in (swarming.services | swarming.bots).items() if "frontend" not in name}
+    programs = swarming.services | swarming.bots
+    pids = {name: one.pid for name, one in programs.items() if one.is_running and "frontend" not in name}
     before = {name: memory(pid) for name, pid in pids.items()}
 
     task = client.new_task(NewTask(command=[sys.executable, "-c", PRINT], wait_for_capacity=True)).task_id

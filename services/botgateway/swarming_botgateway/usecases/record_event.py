@@ -46,10 +46,11 @@ class RecordEvent:
         event = event_of_word(word, told.event_type, told.message, now, external_ip=told.external_ip)
         if told.event_type == "bot_shutdown":
             self.offers.close_process(word.bot_id, word.session, Closed.SHUT_DOWN)
-            await self._note_shutdown(word, now)
         else:
             self.presence.see(word.bot_id, now)
         await self.events.submit(event)
+        if told.event_type == "bot_shutdown":
+            await self._note_shutdown(word, now)  # who sees that the bot is away finds in its history why
         log.info("bot_event", bot_id=word.bot_id, event_type=told.event_type)
 
     async def _note_shutdown(self, word: BotWord, now: datetime) -> None:
