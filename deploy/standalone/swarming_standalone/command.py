@@ -52,9 +52,12 @@ def run(args: argparse.Namespace) -> int:
     bots = LocalBots(args.bots, args.data / "bots")
 
     def started(port: int) -> None:
-        url = f"http://{settings.host}:{port}"
+        is_everywhere = settings.host in EVERY_INTERFACE
+        url = f"http://{'127.0.0.1' if is_everywhere else settings.host}:{port}"
         bots.start(url)
         sys.stderr.write(f"Swarming is at {url}\n")
+        if is_everywhere:
+            sys.stderr.write(f"and at every address of this machine; SWARMING_PUBLIC_URL is {settings.public_url}\n")
 
     async def stop_bots() -> None:
         await asyncio.to_thread(bots.stop)

@@ -18,6 +18,7 @@ REASONS = {
     "NO_RESOURCE": "no resource: no bot has these dimensions",
     "CLIENT_ERROR": "its input is not valid",
 }
+LONGEST_REASON = 500  # characters; a bot may tell a whole traceback, of which the end says most
 
 
 def exit_code_of(result: TaskResult) -> int:
@@ -36,6 +37,5 @@ def why_it_failed(result: TaskResult) -> str | None:
     """Say in a word why the exit code is not the command's own choice; None when it is."""
     if result.state == "COMPLETED":
         return "it ended without an exit code" if result.exit_code is None else None
-    if result.state == "NO_RESOURCE" and result.reason:
-        return f"no resource: {result.reason}"
-    return REASONS.get(result.state, result.state.lower().replace("_", " "))
+    why = REASONS.get(result.state, result.state.lower().replace("_", " "))
+    return f"{why.partition(':')[0]}: {result.reason[-LONGEST_REASON:]}" if result.reason else why

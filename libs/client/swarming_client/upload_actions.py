@@ -46,8 +46,8 @@ def add_script_actions(actions: Subparsers[argparse.ArgumentParser], what: str) 
     add_version_actions(actions, what)
 
 
-def run_script_action(args: argparse.Namespace, kind: str) -> int:
-    """Do one of the actions on a script."""
+def run_script_action(args: argparse.Namespace, kind: str, whose: str = "") -> int:
+    """Do one of the actions on a script; `whose` adds for whom a version is in force."""
     with Console() as console, connect(args, console) as client:
         uploads = client.uploads(kind)
         if args.action == "show":
@@ -57,18 +57,18 @@ def run_script_action(args: argparse.Namespace, kind: str) -> int:
             else:
                 console.write(found.content or "")
         elif args.action == "upload":
-            tell(console, uploads.upload(_text_of(args.file)), args)
+            tell(console, uploads.upload(_text_of(args.file)), args, whose)
         elif args.action == "diff":
             console.write(uploads.diff(args.first, args.second))
         else:
-            run_version_action(console, uploads, args)
+            run_version_action(console, uploads, args, whose)
     return 0
 
 
-def run_version_action(console: Console, uploads: Uploads, args: argparse.Namespace) -> None:
+def run_version_action(console: Console, uploads: Uploads, args: argparse.Namespace, whose: str = "") -> None:
     """Do `versions` or `revert`."""
     if args.action == "revert":
-        tell(console, uploads.revert(args.version), args)
+        tell(console, uploads.revert(args.version), args, whose)
         return
     found = uploads.versions()
     if args.json:
@@ -77,12 +77,12 @@ def run_version_action(console: Console, uploads: Uploads, args: argparse.Namesp
         console.print_table(HEADER, [_row(one) for one in found])
 
 
-def tell(console: Console, written: UploadedVersion, args: argparse.Namespace) -> None:
+def tell(console: Console, written: UploadedVersion, args: argparse.Namespace, whose: str = "") -> None:
     """Say what is in force now."""
     if args.json:
         console.print_json(written.json)
     else:
-        console.say(f"version {written.version} is in force")
+        console.say(f"version {written.version} is in force{whose}")
 
 
 def _text_of(file: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from swarming_client.api import Swarming
 
 STATUS_SECS = 1.0  # how often the status line moves
+PATIENCE_SECS = 10.0  # after which it is said, where there is no status line, that a task still waits
 
 
 def watch_output(client: Swarming, console: Console, task_id: str, timeout_secs: float | None = None) -> TaskResult:
@@ -50,6 +51,7 @@ class _Status:
         self._bot_id: str | None = None
         self._run_id: str | None = None
         self._state = ""
+        self._waiting_told = False
         self._since = time.monotonic()
         self.update("PENDING")
 
@@ -69,6 +71,7 @@ class _Status:
     def update(self, state: str) -> None:
         """Show the state and for how long it has lasted."""
         if not self._console.has_status:
+            self._tell_waiting(state)
             return
         if state != self._state:
             self._state, self._since = state, time.monotonic()
@@ -77,6 +80,11 @@ class _Status:
         where = f" on {self._bot_id}" if state == "RUNNING" and self._bot_id else ""
         secs = time.monotonic() - self._since
         self._console.status(f"task {self._task_id}: {state.lower()}{where}… {secs:.0f} s")
+
+    def _tell_waiting(self, state: str) -> None:
+        if state == "PENDING" and not self._waiting_told and time.monotonic() - self._since >= PATIENCE_SECS:
+            self._waiting_told = True
+            self._console.say(f"task {self._task_id} still waits; `swarming why {self._task_id}` says for what")
 
 
 def _hold_secs(console: Console) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -81,14 +82,20 @@ def test_bots_are_listed_with_what_they_do(server: ScriptedServer, swarming: Swa
         {"bot_id": "bot3", "is_dead": True},
         {"bot_id": "bot4", "quarantined": True},
         {"bot_id": "bot5", "maintenance_msg": "new disk"},
+        {
+            "bot_id": "bot6",
+            "quarantined": True,
+            "quarantine": {"reason": "Traceback …\nValueError: no disk", "by": "bot"},
+        },
     ]
     server.script("bots/list", {"items": bots})
 
     ended = swarming("bots", "-d", "os=Linux", "--no-dead")
 
-    lines = [line.split() for line in ended.out.splitlines()[1:]]
-    assert [line[1] for line in lines] == ["busy", "idle", "dead", "quarantined", "maintenance"]
-    assert lines[0] == ["bot1", "busy", TASK, "2026-11-23", "17:08:19", "os=Linux|Debian"]
+    lines = [re.split(r"  +", line) for line in ended.out.splitlines()[1:]]
+    states = ["busy", "idle", "dead", "quarantined", "maintenance: new disk", "quarantined: ValueError: no disk"]
+    assert [line[1] for line in lines] == states
+    assert lines[0] == ["bot1", "busy", TASK, "2026-11-23 17:08:19", "os=Linux|Debian"]
     [asked] = server.asked_for("bots/list")
     assert asked.query == {"dimensions": ["os:Linux"], "is_dead": ["FALSE"], "limit": ["1000"]}
 

@@ -30,7 +30,10 @@ def test_upload_sends_the_file_and_says_which_version_it_is(server: ScriptedServ
 
     ended = swarming("hooks", "upload", str(tmp_path / "hooks.py"))
 
-    assert (ended.code, ended.err) == (0, "swarming: version 2 is in force\n")
+    assert (ended.code, ended.err) == (
+        0,
+        "swarming: version 2 is in force; bots that joined with the server's zip take it now\n",
+    )
     assert server.asked_for("server/bot_config")[0].body == {"content": "# ä\n"}
 
 
@@ -69,7 +72,10 @@ def test_diff_and_revert(server: ScriptedServer, swarming: Swarming):
 
     assert swarming("hooks", "diff", "1").out == "-a\n+b\n"
     assert swarming("hooks", "diff", "1", "2").code == 0
-    assert swarming("hooks", "revert", "0").err == "swarming: version 2 is in force\n"
+    assert (
+        swarming("hooks", "revert", "0").err
+        == "swarming: version 2 is in force; bots that joined with the server's zip take it now\n"
+    )
 
     first, second = server.asked_for("server/bot_config/diff")
     assert (first.query, second.query) == ({"from": ["1"]}, {"from": ["1"], "to": ["2"]})
@@ -85,6 +91,19 @@ def test_join_prints_the_line_alone(server: ScriptedServer, swarming: Swarming):
     assert ended.out == "curl … | python3 -\n"
     assert "good until" in ended.err
     assert swarming("bootstrap", "join", "--json").json == made
+
+
+@pytest.mark.parametrize(("address", "is_told"), [("http://127.0.0.1:8080", True), ("http://192.0.2.7:8080", False)])
+def test_join_says_when_no_other_machine_can_use_the_line(
+    server: ScriptedServer, swarming: Swarming, address: str, is_told: bool
+):
+    line = f'curl -sSL "{address}/bootstrap?tok=t" | python3 -'
+    server.script("server/token", {"bootstrap_token": "t", "command": line, "expires_ts": "2026-01-02T03:04:05"})
+
+    ended = swarming("bootstrap", "join")
+
+    assert ended.out == f"{line}\n"
+    assert ("SWARMING_PUBLIC_URL" in ended.err) == is_told
 
 
 def test_an_archive_can_be_shown_and_removed(server: ScriptedServer, swarming: Swarming):

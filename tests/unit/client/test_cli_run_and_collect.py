@@ -120,6 +120,24 @@ def test_run_follows_the_output_of_a_server_that_holds_its_answers(server: Scrip
     assert questions[0].number("wait_secs") == 20
 
 
+def test_a_task_that_waits_for_long_says_so_once_where_there_is_no_status_line(
+    server: ScriptedServer, swarming: Swarming, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("swarming_client.watch.PATIENCE_SECS", 0.0)
+    a_finished_task(server)
+    server.script(
+        f"task/{TASK}/stdout",
+        an_output("", 0, "PENDING"),
+        an_output("42\n", 3, "COMPLETED"),
+        an_output("", 3, "COMPLETED"),
+    )
+
+    ended = swarming("run", "true")
+
+    assert ended.out == "42\n"
+    assert ended.err == f"swarming: task {TASK} still waits; `swarming why {TASK}` says for what\n"
+
+
 def test_a_task_that_starts_over_on_another_bot_is_followed_from_its_new_start(
     server: ScriptedServer, swarming: Swarming
 ):

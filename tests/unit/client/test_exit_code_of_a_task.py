@@ -6,8 +6,8 @@ from swarming_client.exit_code import exit_code_of, why_it_failed
 from swarming_client.messages import TaskResult
 
 
-def a_result(state: str, exit_code: int | None) -> TaskResult:
-    json = {"task_id": "7c2236638dbfed10", "state": state}
+def a_result(state: str, exit_code: int | None, **more: str) -> TaskResult:
+    json = {"task_id": "7c2236638dbfed10", "state": state, **more}
     return TaskResult.from_json(json | ({} if exit_code is None else {"exit_code": str(exit_code)}))
 
 
@@ -53,6 +53,18 @@ def test_a_task_that_timed_out_by_a_signal_says_so_and_keeps_the_signal():
 
     assert exit_code_of(result) == 137
     assert why_it_failed(result) == "timed out"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("BOT_DIED", "the bot died: no"),
+        ("NO_RESOURCE", "no resource: no"),
+        ("CLIENT_ERROR", "its input is not valid: no"),
+    ],
+)
+def test_the_reason_that_the_server_knows_is_told(state: str, said: str):
+    assert why_it_failed(a_result(state, None, reason="no")) == said
 
 
 def test_a_stopped_task_never_succeeds_even_if_its_process_ended_with_0():

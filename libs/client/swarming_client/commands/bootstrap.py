@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
 from swarming_client.display import time_text
 from swarming_client.upload_actions import add_actions, add_script_actions, run_script_action
+
+LOOPBACK = re.compile(r"://(localhost|127\.|\[::1\])")
 
 HELP = "make the line that turns a machine into a bot; or show, upload, compare or revert its script"
 
@@ -31,4 +34,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             console.print(made.command)
             console.say(f"good until {time_text(made.expires)} UTC")
+            if LOOPBACK.search(made.command):
+                console.say(
+                    "only this machine can reach that address; SWARMING_PUBLIC_URL tells the server a better one"
+                )
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from textwrap import shorten
 
 from swarming_client.bot_messages import BotInfo
 from swarming_client.connection import add_connection_options, connect
@@ -11,6 +12,7 @@ from swarming_client.display import time_text
 from swarming_client.option_types import count, key_value
 
 HELP = "list bots, what they have and what they do"
+LONGEST_REASON = 60  # of a traceback the last line, which says what went wrong
 HEADER = ("ID", "STATE", "TASK", "LAST SEEN (UTC)", "DIMENSIONS")
 
 
@@ -66,10 +68,15 @@ def _state(bot: BotInfo) -> str:
     if bot.is_dead:
         return "dead"
     if bot.quarantined:
-        return "quarantined"
+        return _because("quarantined", bot.quarantine.reason if bot.quarantine else "")
     if bot.maintenance:
-        return "maintenance"
+        return _because("maintenance", bot.maintenance)
     return "busy" if bot.task_id else "idle"
+
+
+def _because(state: str, reason: str) -> str:
+    lines = reason.strip().splitlines()
+    return f"{state}: {shorten(lines[-1], LONGEST_REASON, placeholder='…')}" if lines else state
 
 
 def _dimensions(bot: BotInfo) -> str:

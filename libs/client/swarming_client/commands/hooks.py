@@ -12,8 +12,12 @@ HELP = "show, upload, compare or revert the bots' hooks (bot_config.py)"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions."""
     add_script_actions(add_actions(parser), "the hooks")
+    parser.epilog = (
+        "The hooks go into the zip that the server hands out, so bots that joined with it take them; those of"
+        " `swarming bot` and `swarming standalone --bots` have the hooks that they were started with (--hooks)."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Do one of them."""
-    return run_script_action(args, "bot_config")
+    return run_script_action(args, "bot_config", whose="; bots that joined with the server's zip take it now")

@@ -19,7 +19,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of a task."""
     add_connection_options(parser)
     add_task_options(parser)
-    parser.epilog = "Ctrl-C cancels the task. With --json, the result is printed instead of the output."
+    parser.epilog = (
+        "Ctrl-C cancels the task. With --json, the result is printed instead of the output. Exit codes: the command's"
+        " own; 128 + N when signal N ended it; 1 with a word why on standard error when it has none; 130 after Ctrl-C."
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -51,6 +51,7 @@ def _outcome(result: TaskResult) -> list[tuple[str, str]]:
         ("id", result.task_id),
         ("name", result.name),
         ("state", state_text(result)),
+        ("reason", result.reason or ""),
         ("exit code", "" if result.exit_code is None else str(result.exit_code)),
         ("same as", result.deduped_from or ""),
         ("bot", result.bot_id or ""),
