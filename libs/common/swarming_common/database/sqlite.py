@@ -185,7 +185,7 @@ def _lock_folder(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise FolderInUse(f"{folder} is in use by another process") from error
+        raise FolderInUse(f"{folder.resolve()} is in use by another process") from error
     return lock
 
 
