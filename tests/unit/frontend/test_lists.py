@@ -225,10 +225,3 @@ async def test_a_bot_shows_its_task(frontend):
         }.items()
     )
     assert {"key": "os", "value": ["Linux", "Debian"]} in bot["dimensions"]
-
-
-async def test_the_openapi_description_lists_the_routes_once(frontend):
-    paths = (await frontend.client.get("/openapi.json")).json()["paths"]
-
-    assert "/api/swarming/v1/task/{task_id}/stdout" in paths
-    assert not any(one.startswith("/_ah/") for one in paths)

@@ -10,6 +10,7 @@ from swarming_common.errors import InvalidInput
 from swarming_common.model.task_id import format_task_id
 from swarming_frontend.api.bodies import read_message
 from swarming_frontend.api.bot_replies import bot_info
+from swarming_frontend.api.description import body_of
 from swarming_frontend.api.encoding import integer, reply, timestamp
 from swarming_frontend.api.given import Settings, Use
 from swarming_frontend.api.messages import DeleteDeadBody, NoBody, RestartBody, RestrictBody, TerminateBody
@@ -26,7 +27,7 @@ ASKED_TO_RESTART = "Somebody asked for it."
 router = APIRouter(tags=["bots"])
 
 
-@router.post("/bot/{bot_id}/terminate")
+@router.post("/bot/{bot_id}/terminate", openapi_extra=body_of(TerminateBody, optional=True))
 async def terminate(request: Request, bot_id: BotIdText, use: Use, settings: Settings) -> Response:
     """Have a bot end once it is idle, by a task that it answers with its end; a `reason` (an extension) shows in
     that task's name. While such a task is under way, it is the answer."""
@@ -43,7 +44,7 @@ async def delete(request: Request, bot_id: BotIdText, use: Use, settings: Settin
     return reply({"deleted": True})
 
 
-@router.post("/bots/delete_dead")
+@router.post("/bots/delete_dead", openapi_extra=body_of(DeleteDeadBody, optional=True))
 async def delete_dead(request: Request, use: Use, settings: Settings) -> Response:
     """Forget all dead bots, or those of them that have these `dimensions` (an extension)."""
     body = await read_message(request, DeleteDeadBody, settings.max_body_bytes, optional=True)
@@ -52,7 +53,7 @@ async def delete_dead(request: Request, use: Use, settings: Settings) -> Respons
     return reply({"matched": integer(await use.delete_bots.all_dead(command, now)), "now": timestamp(now)})
 
 
-@router.post("/bot/{bot_id}/restart")
+@router.post("/bot/{bot_id}/restart", openapi_extra=body_of(RestartBody, optional=True))
 async def restart(request: Request, bot_id: BotIdText, use: Use, settings: Settings) -> Response:
     """Have a bot's process restart once it is idle (an extension)."""
     body = await read_message(request, RestartBody, settings.max_body_bytes, optional=True)
@@ -61,7 +62,7 @@ async def restart(request: Request, bot_id: BotIdText, use: Use, settings: Setti
     return reply({"ok": True})
 
 
-@router.post("/bot/{bot_id}/quarantine")
+@router.post("/bot/{bot_id}/quarantine", openapi_extra=body_of(RestrictBody))
 async def quarantine(request: Request, bot_id: BotIdText, use: Use, settings: Settings) -> Response:
     """Give a bot no tasks, because of `reason`, until `until_ts` or until it is released; a task that it has goes
     on (an extension). Answered with its BotInfo."""
@@ -74,7 +75,7 @@ async def unquarantine(request: Request, bot_id: BotIdText, use: Use, settings: 
     return await _release(request, bot_id, use, settings, RestrictionKind.QUARANTINE)
 
 
-@router.post("/bot/{bot_id}/maintenance")
+@router.post("/bot/{bot_id}/maintenance", openapi_extra=body_of(RestrictBody))
 async def maintenance(request: Request, bot_id: BotIdText, use: Use, settings: Settings) -> Response:
     """The same as `quarantine` for a bot that somebody works on (an extension)."""
     return await _restrict(request, bot_id, use, settings, RestrictionKind.MAINTENANCE)

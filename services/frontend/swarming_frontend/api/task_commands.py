@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from swarming_frontend.api import task_replies
 from swarming_frontend.api.bodies import read_message
+from swarming_frontend.api.description import body_of
 from swarming_frontend.api.encoding import integer, present, reply
 from swarming_frontend.api.given import Settings, Use
 from swarming_frontend.api.messages import CancelBody, PriorityBody, RetryBody
@@ -19,7 +20,7 @@ from swarming_frontend.usecases.set_priority import SetPriority
 router = APIRouter(prefix="/task/{task_id}", tags=["tasks"])
 
 
-@router.post("/cancel")
+@router.post("/cancel", openapi_extra=body_of(CancelBody, optional=True))
 async def cancel(request: Request, task_id: TaskIdText, use: Use, settings: Settings) -> Response:
     """Cancel a task that waits, and with `kill_running` also one that runs. Its children end with it."""
     body = await read_message(request, CancelBody, settings.max_body_bytes, optional=True)
@@ -29,7 +30,7 @@ async def cancel(request: Request, task_id: TaskIdText, use: Use, settings: Sett
     return reply(present(ok=outcome.ok, was_running=outcome.was_running))
 
 
-@router.post("/retry")
+@router.post("/retry", openapi_extra=body_of(RetryBody, optional=True))
 async def retry(request: Request, task_id: TaskIdText, use: Use, settings: Settings) -> Response:
     """Submit a clone of a task, whatever became of it (an extension); answered as `tasks/new` is.
 
@@ -42,7 +43,7 @@ async def retry(request: Request, task_id: TaskIdText, use: Use, settings: Setti
     return reply(task_replies.submitted(await use.retry(command, use.clock.now())))
 
 
-@router.post("/priority")
+@router.post("/priority", openapi_extra=body_of(PriorityBody))
 async def priority(request: Request, task_id: TaskIdText, use: Use, settings: Settings) -> Response:
     """Give a task that waits another priority (an extension). `ok` is false when it does not wait any more;
     `priority` is the one that it has or gets, which may differ from the one asked for.

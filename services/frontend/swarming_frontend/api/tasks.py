@@ -7,6 +7,7 @@ from starlette.responses import Response
 from swarming_frontend.api import task_replies
 from swarming_frontend.api.bodies import read_message
 from swarming_frontend.api.cursors import decode_cursor, encode_cursor
+from swarming_frontend.api.description import body_of
 from swarming_frontend.api.encoding import integer, present, reply, timestamp
 from swarming_frontend.api.given import Settings, Use, settings_of, usecases_of
 from swarming_frontend.api.messages import CancelTasksBody, NewTaskRequest
@@ -64,7 +65,7 @@ async def get_states(query: StatesParameters, use: Use) -> Response:
     return reply(present(states=[one.name for one in states]))
 
 
-@router.post("/cancel")
+@router.post("/cancel", openapi_extra=body_of(CancelTasksBody))
 async def cancel(request: Request, use: Use, settings: Settings) -> Response:
     """Cancel the tasks that wait and have all these tags, and with `kill_running` also those that run; a page at a
     time, the newest first. The answer does not wait until they have ended.

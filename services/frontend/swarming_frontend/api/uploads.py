@@ -11,6 +11,7 @@ from swarming_common.bot_code.kinds import UploadKind
 from swarming_common.errors import NotFound
 from swarming_common.http.body import read_body
 from swarming_frontend.api.bodies import read_message
+from swarming_frontend.api.description import body_of
 from swarming_frontend.api.encoding import integer, present, reply, timestamp
 from swarming_frontend.api.given import Use
 from swarming_frontend.api.messages import Integer, Message
@@ -50,7 +51,7 @@ def _add_script(kind: UploadKind) -> None:
         """The script in force: `content`, `version`, and of an uploaded one `who` and `when`."""
         return reply(_script(await use.uploads.current(kind)))
 
-    @router.post(f"/{kind}", name=f"upload_{kind}")
+    @router.post(f"/{kind}", name=f"upload_{kind}", openapi_extra=body_of(ScriptBody))
     async def put(request: Request, use: Use) -> Response:
         """Put a script in force. A text that is no Python is refused with its line."""
         body = await read_message(request, ScriptBody, MAX_SCRIPT_BODY_BYTES)
@@ -80,7 +81,7 @@ def _add_versions(kind: UploadKind) -> None:
         more = integer(found[-1].version) if len(found) == limit else None
         return reply(present(items=[_facts(one) for one in found], cursor=more))
 
-    @router.post(f"/{kind}/revert", name=f"revert_{kind}")
+    @router.post(f"/{kind}/revert", name=f"revert_{kind}", openapi_extra=body_of(RevertBody))
     async def revert(request: Request, use: Use) -> Response:
         """Put an old version in force again, as a new one."""
         body = await read_message(request, RevertBody, MAX_SCRIPT_BODY_BYTES)
