@@ -34,6 +34,19 @@ async def test_a_body_is_described_where_one_is_read(description):
     assert {"task_slices", "priority", "tags"} <= set(schemas["NewTaskRequest"]["properties"])
 
 
+async def test_only_what_takes_no_body_lacks_one(description):
+    posts = {path.removeprefix(f"{API}/"): one["post"] for path, one in description["paths"].items() if "post" in one}
+
+    without = {path for path, operation in posts.items() if "requestBody" not in operation}
+
+    assert without == {
+        "bot/{bot_id}/delete",
+        "bot/{bot_id}/unquarantine",
+        "bot/{bot_id}/end_maintenance",
+        "server/token",
+    }
+
+
 async def test_what_is_referred_to_is_there(description):
     referred = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(description)))
 

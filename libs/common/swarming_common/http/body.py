@@ -30,11 +30,6 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-async def read_json_object(request: Request, limit: int) -> dict[str, Any]:
-    """The body as a JSON object. Raises BodyTooLarge, or InvalidInput for anything else."""
-    return parse_json_object(await read_body(request, limit))
-
-
 def parse_json_object(body: bytes) -> dict[str, Any]:
     """The body as a JSON object. Raises InvalidInput for anything else."""
     try:

@@ -21,8 +21,12 @@ FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 
 def body_of(kind: type[Message], *, optional: bool = False) -> Json:
     """For the `openapi_extra` of a route that reads such a body."""
-    schema = {"$ref": f"{SCHEMAS}{kind.__name__}"}
-    return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
+    return body_in("application/json", {"$ref": f"{SCHEMAS}{kind.__name__}"}, optional=optional)
+
+
+def body_in(content_type: str, schema: Json, *, optional: bool = False) -> Json:
+    """The same for a body of another kind."""
+    return {"requestBody": {"required": not optional, "content": {content_type: {"schema": schema}}}}
 
 
 def add_description(app: FastAPI, prefix: str) -> None:

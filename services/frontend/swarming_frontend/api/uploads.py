@@ -11,7 +11,7 @@ from swarming_common.bot_code.kinds import UploadKind
 from swarming_common.errors import NotFound
 from swarming_common.http.body import read_body
 from swarming_frontend.api.bodies import read_message
-from swarming_frontend.api.description import body_of
+from swarming_frontend.api.description import body_in, body_of
 from swarming_frontend.api.encoding import integer, present, reply, timestamp
 from swarming_frontend.api.given import Use
 from swarming_frontend.api.messages import Integer, Message
@@ -40,6 +40,8 @@ class RevertBody(Message):
 
     version: Integer
 
+
+ARCHIVE = body_in("application/zip", {"type": "string", "format": "binary"})
 
 router = APIRouter(prefix="/server", tags=["server"])
 
@@ -103,7 +105,7 @@ async def current_archive(use: Use) -> Response:
     return reply(_facts(found))
 
 
-@router.post(f"/{UploadKind.BOT_ARCHIVE}")
+@router.post(f"/{UploadKind.BOT_ARCHIVE}", openapi_extra=ARCHIVE)
 async def put_archive(request: Request, use: Use) -> Response:
     """Serve this zip, the request's body, instead. `bot_version` is the version that its bots will say."""
     content = await read_body(request, MAX_ARCHIVE_BYTES)
