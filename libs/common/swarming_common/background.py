@@ -14,7 +14,7 @@ CANCEL_AGAIN_SECONDS = 1.0
 
 
 class Background:
-    """An async context manager: leaving it cancels what still runs, and waits for it.
+    """An async context manager: leaving it cancels what still runs, and waits for it. What is started later never runs.
 
     A driver that is cancelled may raise an error of its own instead, and who takes that for an outage goes on: so what
     still runs a second later is cancelled again.
@@ -22,11 +22,13 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_left = False
 
     async def __aenter__(self) -> "Background":
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_left = True
         while self._tasks:
             running = tuple(self._tasks)
             for task in running:
@@ -38,6 +40,8 @@ class Background:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        if self._is_left:
+            task.cancel()  # nobody would wait for it any more
         return task
 
     def every(self, seconds: float, work: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[Any]:

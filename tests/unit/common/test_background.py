@@ -40,3 +40,21 @@ async def test_a_failure_of_what_runs_once_is_logged_and_ends_nobody_else(capsys
 
     assert others.cancelled()
     assert "background_task_failed" in capsys.readouterr().out
+
+
+async def test_what_is_started_after_the_end_never_runs():
+    has_run = False
+
+    async def latecomer() -> None:
+        nonlocal has_run
+        has_run = True
+
+    async with Background() as background:
+        pass
+    late = background.start(latecomer(), "late")
+    repeated = background.every(0, latecomer, "late again and again")
+    await asyncio.wait([late, repeated], timeout=5)
+
+    assert late.cancelled()
+    assert repeated.cancelled()
+    assert not has_run
