@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from swarming_common.errors import Unavailable
+from swarming_common.http.invalid import invalid_parameter
 from swarming_common.lifecycle import Ports
 from swarming_stats.store import minutes
 
@@ -56,8 +57,7 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        return _error(400, f"{first['loc'][-1]}: {first['msg']}")
+        return _error(400, str(invalid_parameter(error)))
 
     @app.exception_handler(404)
     async def unknown(request: Request, _: Exception) -> JSONResponse:

@@ -148,12 +148,23 @@ async def test_an_event_that_cannot_be_digested_is_counted_by_the_release_that_c
     await ports.bus.close()
 
 
-@pytest.mark.parametrize("duration", ["0", "1441", "x", "", "-1", "1.5", "9" * 30])
-async def test_a_wrong_duration_is_named(stats: Stats, duration: str):
+@pytest.mark.parametrize(
+    ("duration", "expected"),
+    [
+        ("0", "at least 1"),
+        ("1441", "at most 1440"),
+        ("x", "an integer"),
+        ("", "an integer"),
+        ("-1", "at least 1"),
+        ("1.5", "an integer"),
+        ("9" * 30, "at most 1440"),
+    ],
+)
+async def test_a_wrong_duration_is_named(stats: Stats, duration: str, expected: str):
     reply = await stats.client.get(API, params={"duration": duration})
 
     assert reply.status_code == 400
-    assert reply.json()["error"]["message"].startswith("duration: ")
+    assert reply.json()["error"]["message"] == f"duration: expected {expected}"
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("POST", API, 405)])

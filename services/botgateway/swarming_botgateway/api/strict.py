@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from swarming_botgateway.storable import unstorable_path
 from swarming_common.errors import InvalidInput
+from swarming_common.http.invalid import invalid_message
 from swarming_common.model.task_id import InvalidTaskId, RunId, parse_run_id
 
 
@@ -23,7 +24,7 @@ def read_message(kind: type[M], body: dict[str, Any]) -> M:
     try:
         message = kind.model_validate(body)
     except ValidationError as error:
-        raise _refusal(error) from error
+        raise invalid_message(error) from error
     if (path := unstorable_path(body)) is not None:
         raise InvalidInput(path, "expected no NUL in a text, and numbers of at most 64 bits")
     return message
@@ -37,21 +38,3 @@ def read_run_id(named: str, in_path: str | None) -> RunId:
         return parse_run_id(named)
     except InvalidTaskId as error:
         raise InvalidInput("task_id", f"expected a run id ({error})") from error
-
-
-def _refusal(error: ValidationError) -> InvalidInput:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "missing":
-        expected = "expected a value"
-    elif first["type"] == "extra_forbidden":
-        expected = "expected no such field"
-    else:
-        expected = f"expected {first['msg'].removeprefix('Input should be ')}"
-    return InvalidInput(_path(first["loc"]), expected)
-
-
-def _path(parts: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in parts:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path or "body"

@@ -1,19 +1,18 @@
 """Errors in the API's dialect: a status and `{"error":{"message":"…"}}`; the one place that chooses statuses."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import pydantic_core
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from swarming_common.errors import DataRejected, InvalidInput, NotAllowed, NotFound, SwarmingError, Unavailable
 from swarming_common.http.body import BodyTooLarge
+from swarming_common.http.invalid import invalid_parameter
 from swarming_frontend.admission import TooManyPending
 
 log = structlog.get_logger(__name__)
@@ -36,58 +35,11 @@ STATUSES: Mapping[type[SwarmingError], int] = {
     Unavailable: 503,
 }
 
-_EXPECTED = {
-    "missing": "a value, it is required",
-    "extra_forbidden": "no such field",
-    "string_type": "a text",
-    "string_unicode": "a text",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "list_type": "a list",
-    "model_type": "an object",
-    "model_attributes_type": "an object",
-    "dict_type": "an object",
-    "none_required": "null",
-    "int_type": "an integer",
-    "int_parsing": "an integer",
-    "int_parsing_size": "a 64-bit integer",
-    "int_from_float": "an integer",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "finite_number": "a finite number",
-    "too_short": "at least {min_length} of them",
-    "too_long": "at most {max_length} of them",
-    "greater_than_equal": "at least {ge}",
-    "less_than_equal": "at most {le}",
-}
-
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error as clients of this API read it."""
     body = pydantic_core.to_json({"error": {"message": message}})
     return Response(body, status, headers, media_type="application/json")
-
-
-def invalid_message(error: ValidationError) -> InvalidInput:
-    """What is wrong with a body that is no such message: its first error."""
-    return invalid_input(error.errors(include_url=False, include_input=False))
-
-
-def invalid_input(errors: Sequence[Any]) -> InvalidInput:
-    """The first of pydantic's errors, naming the field as the caller wrote it."""
-    first = errors[0]
-    kind, context = first["type"], first.get("ctx", {})
-    field = _path(first["loc"])
-    if kind == "json_invalid":
-        return InvalidInput("body", f"expected JSON ({context.get('error', 'malformed')})")
-    if kind == "value_error":
-        return InvalidInput(field, str(context["error"]))
-    if kind in ("enum", "literal_error"):
-        return InvalidInput(field, f"expected one of {context['expected']}")
-    expected = _EXPECTED.get(kind)
-    if expected is None:
-        return InvalidInput(field, f"expected something else: {first['msg']}")
-    return InvalidInput(field, "expected " + expected.format(**context))
 
 
 def answer_errors_of(app: FastAPI, answer: ErrorAnswer = lambda _, *parts: error_response(*parts)) -> None:
@@ -98,8 +50,7 @@ def answer_errors_of(app: FastAPI, answer: ErrorAnswer = lambda _, *parts: error
 
     async def invalid_query(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        found = [{**one, "loc": one["loc"][1:]} for one in error.errors()]  # without "query" or "path"
-        return answer(request, 400, str(invalid_input(found)), None)
+        return answer(request, 400, str(invalid_parameter(error)), None)
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -139,8 +90,3 @@ def _http_message(request: Request, error: HTTPException) -> str:
         allowed = (error.headers or {}).get("Allow", "another method")
         return f"{request.method} is not possible here, only {allowed}"
     return str(error.detail)
-
-
-def _path(location: Sequence[str | int]) -> str:
-    path = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in location)
-    return path.lstrip(".") or "body"
