@@ -34,7 +34,7 @@ TUNING_OPTIONS = {
     ),
     "--cache-total-mb": ("MB", "for all named caches of a bot; 0 for any (default: %(default)g)"),
     "--cache-count": ("N", "how many named caches a bot keeps; 0 for any (default: %(default)g)"),
-    "--cache-age-secs": ("SECONDS", "how long an unused cache is kept; 0 for ever (default: %(default)g)"),
+    "--cache-age-secs": ("SECONDS", "how long an unused cache is kept; 0 for ever (default: %(default).0f)"),
     "--cache-free-disk-mb": ("MB", "what named caches leave free of the disk (default: %(default)g)"),
 }
 DEFAULT_SERVER = "http://localhost:8080"

@@ -49,6 +49,9 @@ def _dispatch(argv: list[str]) -> int:
     if top.help:
         print(_help())
         return 0
+    if top.version:
+        print(f"swarming {_version()}")
+        return 0
     if top.command is None:
         print(_help(), file=sys.stderr)
         return USAGE
@@ -65,9 +68,16 @@ def _dispatch(argv: list[str]) -> int:
     return command.run(parser.parse_args(top.arguments))
 
 
+def _version() -> str:
+    from importlib.metadata import version  # here, since it takes a moment that no other command should
+
+    return version("swarming-client")
+
+
 def _top_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="swarming", add_help=False, usage="swarming [--server URL] COMMAND …")
     parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--version", action="store_true")
     parser.add_argument("--server")
     parser.add_argument("command", nargs="?")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -88,7 +98,7 @@ def _help() -> str:
             *lines,
             "",
             f"The server is --server, else ${SERVER_VARIABLE}, else {DEFAULT_SERVER}.",
-            "`swarming COMMAND --help` tells more of each.",
+            "`swarming COMMAND --help` tells more of each, `swarming --version` which one this is.",
         ]
     )
 

@@ -89,6 +89,7 @@ class TaskRequest:
     env: tuple[tuple[str, str], ...]
     relative_cwd: str | None
     idempotent: bool
+    wait_for_capacity: bool
     authenticated: str | None
     parent_task_id: str | None
     outlives_parent: bool
@@ -109,6 +110,7 @@ class TaskRequest:
             env=_pairs(properties.get("env", ())),
             relative_cwd=properties.get("relative_cwd"),
             idempotent=properties.get("idempotent", False),
+            wait_for_capacity=_first_slice(json).get("wait_for_capacity", False),
             authenticated=json.get("authenticated"),
             parent_task_id=json.get("parent_task_id"),
             outlives_parent=json.get("outlives_parent", False),

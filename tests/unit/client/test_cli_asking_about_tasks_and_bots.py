@@ -65,6 +65,15 @@ def test_a_task_is_shown_with_what_was_asked_for(server: ScriptedServer, swarmin
     assert "may be silent" not in facts
 
 
+def test_a_task_that_waits_for_capacity_is_shown_to_wait_for_a_bot(server: ScriptedServer, swarming: Swarming):
+    server.script(f"task/{TASK}/result", a_result())
+    server.script(f"task/{TASK}/request", {"name": "hello", "task_slices": [{"wait_for_capacity": True}]})
+
+    ended = swarming("task", TASK)
+
+    assert "waits for a bot  yes" in ended.out.splitlines()
+
+
 def test_a_task_with_json_is_a_task_request_metadata(server: ScriptedServer, swarming: Swarming):
     server.script(f"task/{TASK}/result", a_result())
     server.script(f"task/{TASK}/request", {"name": "hello"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,12 @@ def test_no_command_at_all_shows_the_help_as_a_complaint(swarming: Swarming):
 
     assert (ended.code, ended.out) == (2, "")
     assert "commands:" in ended.err
+
+
+def test_the_version_is_the_installed_packages(swarming: Swarming):
+    ended = swarming("--version")
+
+    assert (ended.code, ended.out) == (0, f"swarming {version('swarming-client')}\n")
 
 
 @pytest.mark.parametrize("command", ["run", "trigger", "collect", "cancel", "tasks", "task", "why", "bots"])

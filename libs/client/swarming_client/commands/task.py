@@ -71,6 +71,7 @@ def _request(request: TaskRequest, priority: int | None) -> list[tuple[str, str]
         ("dimensions", " ".join(f"{key}={value}" for key, value in request.dimensions)),
         ("priority", _priority(priority, request.priority)),
         ("may wait", seconds_text(request.expiration_secs)),
+        ("waits for a bot", "yes" if request.wait_for_capacity else ""),
         ("may run", seconds_text(request.execution_timeout_secs)),
         ("may be silent", seconds_text(request.io_timeout_secs)),
         ("idempotent", "yes" if request.idempotent else ""),
