@@ -167,6 +167,18 @@ def test_the_place_of_a_task_names_what_goes_first_in_its_own_queue(engine: Engi
     assert engine.place_of(TaskId(2)) is None
 
 
+def test_the_place_of_a_task_is_right_in_a_long_queue(engine: Engine):
+    tickets = [a_ticket(number, priority=number * 7 % 3) for number in range(1, 5 * queues.LARGEST_STRETCH)]
+    for ticket in tickets:
+        engine.submit(ticket, asking())
+
+    for rank, ticket in enumerate(sorted(tickets), start=1):
+        by_priority = sum(one.priority < ticket.priority for one in tickets)
+        place = engine.place_of(ticket.task_id)
+        assert place is not None
+        assert (place.rank, place.ahead_by_priority, place.ahead_by_age) == (rank, by_priority, rank - 1 - by_priority)
+
+
 def test_a_queue_gives_back_the_room_of_what_left(engine: Engine):
     for number in range(1, 20_001):
         engine.submit(a_ticket(number), asking())

@@ -130,7 +130,7 @@ class Engine:
             self._take(self._queue_at(queue_number(entry)), task_id, entry)
 
     def place_of(self, task_id: TaskId) -> Place | None:
-        """Where a pending task stands in its queue, None if it does not wait; takes as long as the queue is."""
+        """Where a pending task stands in its queue, None if it does not wait."""
         entry = self._entries.get(task_id)
         return None if entry is None else self._queue_at(queue_number(entry)).place_of(entry)
 

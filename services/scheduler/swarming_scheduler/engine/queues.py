@@ -7,7 +7,7 @@ An order that ages, or that is fair among users, would be another way to make an
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Set
-from itertools import chain, takewhile
+from itertools import chain, islice
 from typing import NamedTuple
 
 from swarming_common.model.dimensions import Requirements
@@ -117,17 +117,20 @@ class TaskQueue:
         return next((entry for entry in self if task_of(entry) not in barred), NOTHING)
 
     def place_of(self, own: int) -> Place:
-        """Where a task of this queue stands; takes as long as the queue is."""
-        ahead = list(takewhile(own.__gt__, self))
-        first_of_priority = own >> _PRIORITY_SHIFT << _PRIORITY_SHIFT
-        by_priority = bisect_left(ahead, first_of_priority)
+        """Where a task of this queue stands."""
+        ahead = self._count_before(own)
+        by_priority = self._count_before(own >> _PRIORITY_SHIFT << _PRIORITY_SHIFT)
         return Place(
-            rank=len(ahead) + 1,
+            rank=ahead + 1,
             ahead_by_priority=by_priority,
-            ahead_by_age=len(ahead) - by_priority,
+            ahead_by_age=ahead - by_priority,
             queue_length=self.length,
-            next_up=tuple(map(task_of, ahead[:SHOWN_AHEAD])),
+            next_up=tuple(map(task_of, islice(self, min(ahead, SHOWN_AHEAD)))),
         )
+
+    def _count_before(self, entry: int) -> int:
+        at = self._stretch_of(entry)
+        return sum(map(len, self._stretches[:at])) + bisect_left(self._stretches[at], entry)
 
     def _stretch_of(self, entry: int) -> int:
         return bisect_right(self._starts, entry) - 1
