@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from swarming_scheduler.state import LiveRun, LiveTask, Undecided
 
 
+BACKLOG_TASKS = 2_000
+"""With changes of so many tasks still to be committed, what can wait does: else news would stand in line behind it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """An event of a task; the shard numbers it when it is written."""
@@ -67,6 +71,11 @@ class Changes:
     def __bool__(self) -> bool:
         rows = self.tasks or self.runs or self.events or self.late_costs or self.cursors
         return bool(rows or self.revoked or self.undecided or self.hints)
+
+    @property
+    def is_backlog(self) -> bool:
+        """Whether commits should catch up first."""
+        return len(self.tasks) > BACKLOG_TASKS
 
     def split(self, most_tasks: int) -> "tuple[Changes, Changes]":
         """The changes of so many tasks, each whole, and the rest. Hints and cursors speak of all that was decided

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from swarming_common.hints.frontend import CommandDone
 from swarming_common.model.commands import CommandKind
 from swarming_common.model.task_id import TaskId
 from swarming_scheduler import store
+from swarming_scheduler.intake import Intake
 from swarming_scheduler.state import ShardState
 from swarming_scheduler.usecases.cancel import cancel
 from swarming_scheduler.usecases.priority import reprioritize
@@ -37,14 +38,14 @@ class Commands:
         database: Database,
         clock: Clock,
         cursor: int,
-        read_requests: Callable[[], Awaitable[None]],
+        intake: Intake,
     ) -> None:
-        """`read_requests` takes in what the feed of submissions has: a command may overtake its task."""
+        """`intake` reads the feed of submissions: a command may overtake its task."""
         self._state = state
         self._database = database
         self._clock = clock
         self._feed = Feed(command, store.commands_given(state.number), cursor)
-        self._read_requests = read_requests
+        self._intake = intake
         self._acted: OrderedDict[str, None] = OrderedDict()
 
     @property
@@ -67,7 +68,7 @@ class Commands:
         """Each once, though hint and feed both tell of it: what was refused stays refused."""
         fresh = [row for row in rows if row.command_id not in self._acted]
         if any(self._is_unknown(row.task_id) for row in fresh):  # perhaps only the hint of its submission was lost
-            await self._read_requests()
+            await self._intake.read_feed()
         for row in fresh:
             if row.kind == CommandKind.PRIORITY:
                 await self._until_decided(row.task_id)

@@ -1,26 +1,18 @@
 """Looks up in the tables what a shard's undecided tasks wait for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
-
-import structlog
 
 from swarming_common.clock import Clock
 from swarming_common.database.port import Database
-from swarming_common.errors import Unavailable
 from swarming_scheduler.fleet import Fleet
+from swarming_scheduler.patience import patiently
 from swarming_scheduler.state import ShardState, Twin, Undecided
 from swarming_scheduler.store_twins import newest_twins
 from swarming_scheduler.usecases.choose_slice import decide
 
-Found = TypeVar("Found")
-
-log = structlog.get_logger(__name__)
-
-RETRY_SECONDS = 0.5
 DECIDED_AT_ONCE = 500
 
 
@@ -45,11 +37,12 @@ class Deciding:
     async def _find_twins(self, undecided: Sequence[Undecided]) -> None:
         for start in range(0, len(undecided), DECIDED_AT_ONCE):
             some = undecided[start : start + DECIDED_AT_ONCE]
-            self._go_on(some, await self._patiently(partial(self._twins_of, some)))
+            self._go_on(some, await patiently(self._state.number, "twins", partial(self._twins_of, some)))
 
     async def _find_bots(self, undecided: Sequence[Undecided]) -> None:
         if undecided:
-            await self._patiently(partial(self._fleet.read_since, max(one.since for one in undecided)))
+            since = max(one.since for one in undecided)
+            await patiently(self._state.number, "bots", partial(self._fleet.read_since, since))
             self._go_on(undecided, {})
 
     async def _twins_of(self, undecided: Sequence[Undecided]) -> Mapping[str, Twin]:
@@ -62,11 +55,3 @@ class Deciding:
         for one in undecided:
             decide(self._state, one, twins, now)
         self._wake_commit()
-
-    async def _patiently(self, look: Callable[[], Awaitable[Found]]) -> Found:
-        while True:
-            try:
-                return await look()
-            except Unavailable as error:
-                log.warning("undecided_tasks_wait", shard=self._state.number, reason=str(error))
-                await asyncio.sleep(RETRY_SECONDS)

@@ -35,6 +35,12 @@ def count(changes: Changes) -> None:
             _QUEUE_WAIT.observe(told.fact.pending_secs)
 
 
+def forget(shard: int) -> None:
+    """Show nothing of a shard any more: whoever has it now does."""
+    for gauge in (_PENDING, _RUNNING, _WAITING):
+        gauge.remove(shard)
+
+
 def show(shard: int, state: ShardState) -> None:
     """Show how much a shard has."""
     pending = state.engine.pending + (state.horizon.held if state.horizon is not None else 0)

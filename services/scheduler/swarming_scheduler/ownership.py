@@ -5,9 +5,10 @@ memory is dropped and the next tenure starts over from the tables.
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 
@@ -75,6 +76,7 @@ class Ownership:
             except* Exception:  # a mistake of ours; starting over from the tables is still the best that can be done
                 log.exception("tenure_failed", scheduler_id=self._id)
             if not self._stopping:
+                gc.collect()  # tracebacks hold the shards that were lost, and the next takeover would freeze them
                 await asyncio.sleep(PAUSE_SECONDS)
         await self._mailbox.close()
 
@@ -95,9 +97,10 @@ class Ownership:
                     helper.cancel()
         finally:
             self._committer = None
-            await writer.close()  # first of all: others wait for the locks
-            for shard in committer.shards.values():
-                await shard.close()
+            async with AsyncExitStack() as ending:  # the last one first, and each though another fails
+                for shard in committer.shards.values():
+                    ending.push_async_callback(shard.close)
+                ending.push_async_callback(writer.close)  # others wait for the locks
             committer.shards.clear()
             self._takeovers.clear()
             metrics.OWNED.set(0)

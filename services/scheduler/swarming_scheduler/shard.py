@@ -5,15 +5,13 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import structlog
 
 from swarming_common.background import Background
 from swarming_common.bus.port import Mailbox
 from swarming_common.database.feed import Feed
-from swarming_common.database.tables import run_report, task_request
-from swarming_common.errors import Unavailable
+from swarming_common.database.tables import run_report
 from swarming_common.events.relay import Relay
 from swarming_common.hints import addresses
 from swarming_common.hints.frontend import TasksPending
@@ -21,8 +19,7 @@ from swarming_common.hints.gateway import ShardAlive
 from swarming_common.hints.scheduler import CommandGiven, CommandsGiven, Report, TaskSubmitted
 from swarming_common.hints.wire import Hint
 from swarming_common.lifecycle import Ports
-from swarming_common.model.request import TaskRequest
-from swarming_common.model.task_id import RunId, TaskId
+from swarming_common.model.task_id import RunId
 from swarming_scheduler import metrics, store
 from swarming_scheduler.assignment import run_assigned
 from swarming_scheduler.changes import Changes, Cursors
@@ -30,7 +27,9 @@ from swarming_scheduler.commands import Commands
 from swarming_scheduler.consumers import HINTS
 from swarming_scheduler.deciding import Deciding
 from swarming_scheduler.fleet import Fleet
+from swarming_scheduler.intake import Intake
 from swarming_scheduler.parents import Parents
+from swarming_scheduler.patience import patiently
 from swarming_scheduler.rows import EventNumbers
 from swarming_scheduler.settings import Rules
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
@@ -40,7 +39,6 @@ from swarming_scheduler.usecases.expire import expire
 from swarming_scheduler.usecases.hand_out import listen_anew, resend_unconfirmed, revoke_silent, settle_revoked
 from swarming_scheduler.usecases.offer import drop_stale_offers
 from swarming_scheduler.usecases.report import take_report, write_costs
-from swarming_scheduler.usecases.take_in import take_in
 
 log = structlog.get_logger(__name__)
 
@@ -48,13 +46,7 @@ SWEEP_SECONDS = 0.25
 ALIVE_SECONDS = 1.0
 PARENTS_SECONDS = 0.05
 """Between two looks at parents elsewhere, each of which waits for something to look at."""
-TAKEN_IN_AT_ONCE = 250
-"""About 10 ms of work, in which nobody else gets a turn."""
-BACKLOG_TASKS = 2_000
-"""With changes of so many tasks still to be committed, what can wait does: else news would stand in line behind it."""
-BACKLOG_SECONDS = 0.05
 SETTLED_AT_ONCE = 200
-SETTLE_RETRY_SECONDS = 0.5
 
 
 class Shard:
@@ -71,10 +63,8 @@ class Shard:
         self._ports = ports
         self._wake_commit = wake_commit
         self._relay = Relay(ports.database, ports.bus, self.number, row["relayed_seq"])
-        self._requests = Feed(task_request, store.requests_not_taken_in(self.number), row["request_cursor"])
-        self._commands = Commands(
-            self.state, ports.database, ports.clock, row["command_cursor"], read_requests=self._read_requests
-        )
+        self._intake = Intake(self.state, ports, row["request_cursor"], wake_commit)
+        self._commands = Commands(self.state, ports.database, ports.clock, row["command_cursor"], self._intake)
         self._parents = Parents(self.state, ports.database, ports.clock, wake_commit)
         self._reports = Feed(run_report, store.reports_made(self.number), row["report_cursor"])
         self._loading = Loading(self.state, ports.database, ports.clock, wake_commit)
@@ -84,7 +74,6 @@ class Shard:
         self._since = ports.clock.now()
         self.state.capacity, self.state.served_since = fleet.capacity, self._since
         self._deciding = Deciding(self.state, ports.database, fleet, ports.clock, wake_commit)
-        self._decided_cursor: int = row["request_cursor"]
         self._background = Background()
 
     async def open(self) -> None:
@@ -92,7 +81,7 @@ class Shard:
         self._mailbox = await self._ports.bus.open_mailbox(self._read)
         await self._mailbox.listen(addresses.shard(self.number))
         await self._loading.load_runs()
-        await self._read_reports()  # a bot whose run ended while nobody listened is free
+        await patiently(self.number, "reports", self._read_reports)  # a bot whose run ended meanwhile is free
         early, self._early = self._early or deque(), None
         for hint in early:
             self._read(hint)
@@ -107,10 +96,10 @@ class Shard:
     async def load(self, feed_seconds: float, costs_seconds: float) -> None:
         """Load what is pending, which is served meanwhile, and catch up with the feeds."""
         began = self._ports.clock.monotonic()
-        await self._read_requests()  # what nobody has taken in yet has its place among the pending
+        await patiently(self.number, "requests", self._intake.read_feed)  # they have their place among the pending
         await self._loading.load_pending()
         self._is_loaded.set()
-        await self.read_feeds()
+        await patiently(self.number, "feeds", self.read_feeds)
         self._background.every(feed_seconds, self.read_feeds, f"feeds:{self.number}")
         self._background.every(costs_seconds, self._write_costs, f"costs:{self.number}")
         seconds = round(self._ports.clock.monotonic() - began, 3)
@@ -118,9 +107,11 @@ class Shard:
 
     async def close(self) -> None:
         """Stop listening and deciding; what was decided is still to be committed."""
+        await self._background.__aexit__(None, None, None)
+        metrics.forget(self.number)
         if self._mailbox is not None:
             await self._mailbox.close()
-        await self._background.__aexit__(None, None, None)
+            self._mailbox = None  # which knows this shard: together they would stay until the next full collection
 
     def take_changes(self, most_tasks: int) -> Changes:
         """What was decided since the last commit, of so many tasks; the caller now must commit it."""
@@ -152,7 +143,7 @@ class Shard:
     async def read_feeds(self) -> None:
         """Find what no hint told: requests first, then what concerns tasks that are here."""
         await self._is_loaded.wait()
-        await self._read_requests()
+        await self._intake.read_feed()
         await self._read_reports()
         await self._commands.read_feed()
         self.note_cursors()
@@ -162,45 +153,15 @@ class Shard:
         async for rows in self._reports.read(self._ports.database):
             now = self._ports.clock.now()
             self._expire(now)
-            for row in rows:
-                take_report(self.state, row.task_id, row.run_number, row.bot_id, store.report_from(row), now)
-
-    async def _read_requests(self) -> None:
-        async for rows in self._requests.read(self._ports.database):
-            for start in range(0, len(rows), TAKEN_IN_AT_ONCE):
-                self._take_in(rows[start : start + TAKEN_IN_AT_ONCE])
-                await self._let_commits_catch_up()
-
-    def _take_in(self, rows: Sequence[Any]) -> None:
-        now = self._ports.clock.now()
-        for row in rows:
-            try:
-                request = TaskRequest.model_validate(row.request)
-            except ValueError as error:
-                log.error("request_unreadable", shard=self.number, task_id=row.task_id, reason=str(error))
-                continue
-            take_in(self.state, TaskId(row.task_id), row.created_ts, request, now)
-        self._wake_commit()
-
-    async def _let_commits_catch_up(self) -> None:
-        await asyncio.sleep(0)
-        while True:
-            if not self._has_backlog:
-                return
-            await asyncio.sleep(BACKLOG_SECONDS)
-
-    @property
-    def _has_backlog(self) -> bool:
-        return len(self.state.changes.tasks) > BACKLOG_TASKS
+            for row, report in store.readable_reports(rows):
+                take_report(self.state, row.task_id, row.run_number, row.bot_id, report, now)
 
     def note_cursors(self) -> None:
         """Have the next commit store how far this shard has come, but not past a request without a row."""
-        if not self.state.undecided:
-            self._decided_cursor = self._requests.cursor
         self.state.changes.cursors = [
             Cursors(
                 shard=self.number,
-                request_cursor=self._decided_cursor,
+                request_cursor=self._intake.decided_cursor,
                 command_cursor=self._commands.cursor,
                 report_cursor=self._reports.cursor,
                 last_seq=self.event_numbers.last,
@@ -240,19 +201,15 @@ class Shard:
         """The second step of taking runs back; until it is done nobody else may touch them, so it does not give up."""
         for start in range(0, len(revoked), SETTLED_AT_ONCE):
             some = revoked[start : start + SETTLED_AT_ONCE]
-            reports = await self._reports_of([(run.run_id, run.bot_id) for _, run in some])
+            runs = [(run.run_id, run.bot_id) for _, run in some]
+            reports = await patiently(self.number, "revoked runs", partial(self._reports_of, runs))
             now = self._ports.clock.now()
             for task, run in some:
                 settle_revoked(self.state, task, run, reports[run.run_id], now)
             self._wake_commit()
 
     async def _reports_of(self, runs: Sequence[tuple[RunId, str]]) -> dict[RunId, list[Report]]:
-        while True:
-            try:
-                return await self._ports.database.read(lambda c: store.reports_of(c, runs))
-            except Unavailable as error:
-                log.warning("revoked_runs_wait", shard=self.number, runs=len(runs), reason=str(error))
-                await asyncio.sleep(SETTLE_RETRY_SECONDS)
+        return await self._ports.database.read(lambda c: store.reports_of(c, runs))
 
     async def _sweep(self) -> None:
         now = self._ports.clock.now()
@@ -268,7 +225,7 @@ class Shard:
     def _expire(self, now: datetime) -> None:
         """Also before anything that may give a bot work: a process that was stopped for a while reads what came
         meanwhile before its next sweep, and must not start what is overdue by now."""
-        if not self._has_backlog:
+        if not self.state.changes.is_backlog:
             expire(self.state, now)
 
     async def _write_costs(self) -> None:

@@ -1,11 +1,12 @@
 """The scheduler's own tables: one write for everything that was decided, its feeds and look-ups."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, and_, bindparam, exists, literal, or_, select, update
 
 from swarming_common.database.dialects import insert_for
@@ -25,6 +26,8 @@ from swarming_common.hints.scheduler import Report
 from swarming_common.model.states import LIVE_STATES
 from swarming_common.model.task_id import RunId, TaskId
 from swarming_scheduler.changes import LateCost
+
+log = structlog.get_logger(__name__)
 
 Row = dict[str, Any]
 Changed = tuple[int, int, int, int]
@@ -64,9 +67,10 @@ class LostOwnership(Exception):
 
 
 def hot_batch(batch: Batch) -> HotBatch[Requests]:
-    """Writes everything or nothing; returns the requests asked for. A final state is never changed.
+    """Writes it all; returns the requests asked for. A final state is never changed.
 
-    Raises LostOwnership when a row that should have changed did not.
+    Raises LostOwnership when a row that should have changed did not. On PostgreSQL, where one statement commits itself,
+    what did change stays: the rows are the truth for whoever starts over from them.
     """
     expected = (len(batch.results), len(batch.runs), len(batch.events), len(batch.cursors))
 
@@ -219,13 +223,22 @@ def reports_of(connection: Connection, runs: Sequence[tuple[RunId, str]]) -> dic
         ),
     )
     found: dict[RunId, list[Report]] = {run_id: [] for run_id, _ in runs}
-    for row in connection.execute(select(run_report).where(wanted).order_by(run_report.c.created_ts)):
-        found[RunId(TaskId(row.task_id), row.run_number)].append(report_from(row))
+    rows = connection.execute(select(run_report).where(wanted).order_by(run_report.c.created_ts)).all()
+    for row, report in readable_reports(rows):
+        found[RunId(TaskId(row.task_id), row.run_number)].append(report)
     return found
 
 
-def report_from(row: Any) -> Report:
-    """A row of `run_report` as the hint carries it."""
+def readable_reports(rows: Iterable[Any]) -> Iterator[tuple[Any, Report]]:
+    """Rows of `run_report`, each with what the hint carries of it, but for those of a newer release."""
+    for row in rows:
+        try:
+            yield row, _report_from(row)
+        except ValueError as error:
+            log.error("report_unreadable", task_id=row.task_id, run_number=row.run_number, reason=str(error))
+
+
+def _report_from(row: Any) -> Report:
     return Report(
         kind=row.kind,
         created_ts=row.created_ts,

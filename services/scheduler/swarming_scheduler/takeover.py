@@ -14,13 +14,14 @@ from typing import Any
 import structlog
 
 from swarming_common.clock import Clock
-from swarming_common.database.port import Database
+from swarming_common.database.port import Database, Work
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId
 from swarming_scheduler import store
 from swarming_scheduler.assignment import run_assigned
 from swarming_scheduler.horizon import Horizon
 from swarming_scheduler.kept_request import KeptRequest
+from swarming_scheduler.patience import Found, patiently
 from swarming_scheduler.state import LiveRun, LiveTask, Revoking, ShardState
 from swarming_scheduler.store_takeover import FIRST, Page, pending_in_queue_order, running_tasks
 from swarming_scheduler.usecases.assign import enqueue
@@ -49,15 +50,13 @@ class Loading:
         self._wake_commit = wake_commit
         self._page_tasks = page_tasks
         self._horizon = state.horizon = Horizon()
-        self._slices: dict[Any, Any] = {}
-        """Many tasks ask for the same; in memory they share it."""
 
     async def load_runs(self) -> None:
         """Every task with an unfinished run; to be done before the first offer is read, since a bot with such a run is
         given nothing else. Silence and confirmation count from now on: nobody listened before."""
         after = 0
         while True:
-            page = await self._database.read(
+            page = await self._look(
                 partial(running_tasks, number=self._state.number, after=after, limit=self._page_tasks)
             )
             self._add(page)
@@ -70,7 +69,7 @@ class Loading:
         """Every pending task, each served as soon as nothing that is not loaded yet can come before it."""
         place = FIRST
         while True:
-            page = await self._database.read(
+            page = await self._look(
                 partial(pending_in_queue_order, number=self._state.number, after=place, limit=self._page_tasks)
             )
             for task in self._add(page):
@@ -85,6 +84,10 @@ class Loading:
             self._enqueue(some)
             await asyncio.sleep(0)
         self._state.horizon = None
+
+    async def _look(self, work: Work[Found]) -> Found:
+        """One shard that cannot read must not cost the process its others."""
+        return await patiently(self._state.number, "live tasks", partial(self._database.read, work))
 
     def _add(self, page: Page) -> list[LiveTask]:
         now = self._clock.now()
@@ -113,7 +116,6 @@ class Loading:
             log.error("request_unreadable", shard=self._state.number, task_id=row.task_id, reason=str(error))
             return None
         task = live_task(self._state, TaskId(row.task_id), row.created_ts, request)
-        task.slices = self._slices.setdefault(task.slices, task.slices)
         task.state = TaskState(row.state)
         task.priority = row.priority
         task.current_slice = row.current_slice
@@ -136,7 +138,7 @@ class Loading:
         for start in range(0, len(unconfirmed), self._page_tasks):
             some = unconfirmed[start : start + self._page_tasks]
             ids = [run.run_id.task_id for run in some]
-            requests = await self._database.read(partial(store.requests_of, task_ids=ids))
+            requests = await self._look(partial(store.requests_of, task_ids=ids))
             for run in some:
                 stored = requests.get(run.run_id.task_id)
                 if stored is not None:

@@ -1,18 +1,36 @@
 """What a scheduler looks up in the tables when a task comes in: bots, and twins whose results will do."""
 
+import gc
+import weakref
+from asyncio import sleep
+from functools import partial
+from itertools import count
+from typing import Any
+
 import pytest
 
+from swarming_common.database.port import Work
+from swarming_common.errors import DatabaseAway
 from swarming_common.hints.gateway import RunAssigned
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_common.pools.port import FixedPools
+from swarming_scheduler import patience
 from swarming_scheduler.fleet import Fleet
 from swarming_scheduler.settings import Rules, SchedulerSettings
 from swarming_scheduler.shard import Shard
 from swarming_scheduler.usecases.choose_slice import decide
 from swarming_scheduler.usecases.take_in import take_in
 from tests.unit.scheduler.builders import a_request
-from tests.unit.scheduler.surroundings import SHARD, Surroundings
+from tests.unit.scheduler.surroundings import SHARD, Surroundings, until
+
+
+def a_shard(around: Surroundings) -> Shard:
+    """As its new owner has it, before it is opened."""
+    row = {"shard": SHARD, "epoch": 1, "last_seq": 0, "relayed_seq": 0}
+    row |= {"request_cursor": 0, "command_cursor": 0, "report_cursor": 0}
+    fleet = Fleet(around.database, around.ports.clock)
+    return Shard(around.ports, Rules.of(SchedulerSettings(), FixedPools()), row, fleet, lambda: None)
 
 
 @pytest.mark.parametrize("with_hint", [True, False])
@@ -42,14 +60,54 @@ async def test_an_idempotent_task_takes_the_result_of_its_twin(around: Surroundi
         assert await around.events(second) == ["task.deduped"]
 
 
+async def test_a_takeover_tries_again_what_it_could_not_read(around: Surroundings, monkeypatch: pytest.MonkeyPatch):
+    async with around.scheduler():
+        task_id = await around.submit()
+        await around.result(task_id, TaskState.PENDING)
+    read, calls = around.database.read, count(1)
+    failures = {1: DatabaseAway(), 2: ValueError("a mistake"), 4: DatabaseAway(), 7: DatabaseAway(), 11: DatabaseAway()}
+
+    async def falteringly(work: Work[Any]) -> Any:
+        if (failure := failures.pop(next(calls), None)) is not None:
+            raise failure
+        return await read(work)
+
+    monkeypatch.setattr(around.database, "read", falteringly)
+    monkeypatch.setattr(patience, "RETRY_SECONDS", 0.0)
+    shard = a_shard(around)
+    await shard.open()
+    await shard.load(feed_seconds=60.0, costs_seconds=60.0)
+
+    assert list(shard.state.tasks) == [task_id]
+    assert not failures
+    await shard.close()
+
+
+async def test_nothing_of_a_closed_shard_waits_for_a_collection(around: Surroundings):
+    """What a takeover loads is frozen: no collection would ever find it."""
+    await around.submit()
+    shard = a_shard(around)
+    await shard.open()
+    await shard.load(feed_seconds=60.0, costs_seconds=60.0)
+    around.offer()
+    await until(partial(sleep, 0, shard.state.bots), bool)
+    await shard.close()
+    assert shard.state.tasks
+    remains = weakref.ref(shard), weakref.ref(shard.state.engine)
+
+    gc.disable()
+    del shard
+    left = [one() for one in remains]
+    gc.enable()
+
+    assert left == [None, None]
+
+
 async def test_the_feed_s_cursor_does_not_pass_a_request_without_a_row(around: Surroundings):
-    row = {"shard": SHARD, "epoch": 1, "last_seq": 0, "relayed_seq": 0}
-    row |= {"request_cursor": 0, "command_cursor": 0, "report_cursor": 0}
-    fleet = Fleet(around.database, around.ports.clock)
-    shard = Shard(around.ports, Rules.of(SchedulerSettings(), FixedPools()), row, fleet, lambda: None)
+    shard = a_shard(around)
     now = around.ports.clock.now()
     await around.submit(with_hint=False, waits=False)
-    async for rows in shard._requests.read(around.database):
+    async for rows in shard._intake._feed.read(around.database):
         for found in rows:
             take_in(shard.state, found.task_id, found.created_ts, a_request(), now)
 

@@ -59,6 +59,21 @@ async def test_a_new_owner_knows_what_waits_what_runs_and_what_was_confirmed(aro
         assert (fourth.task_id, fourth.bot_id) == (third, "bot1")
 
 
+async def test_a_report_of_a_newer_release_holds_up_nothing(around: Surroundings):
+    async with around.scheduler():
+        around.offer()
+        task_id = await around.submit()
+        assigned = await around.hear(RunAssigned)
+    await around.report(assigned, ReportKind.CONFIRMED, with_hint=False)
+    unknown = update(tables.run_report).values(kind="teleported")
+    await around.database.write(lambda c: c.execute(unknown) and None)
+
+    async with around.scheduler():
+        await around.report(assigned, ReportKind.FINISHED, with_hint=False)
+
+        await around.result(task_id, TaskState.COMPLETED)
+
+
 async def test_a_new_owner_sends_an_unconfirmed_run_again(around: Surroundings):
     async with around.scheduler():
         around.offer()
