@@ -38,7 +38,7 @@ from swarming_scheduler.changes import Changes
 from swarming_scheduler.engine.bots import WaitingBot
 from swarming_scheduler.engine.matching import Engine
 from swarming_scheduler.engine.queues import Ticket
-from swarming_scheduler.settings import Rules
+from swarming_scheduler.rules import Rules
 from swarming_scheduler.state import ShardState
 from swarming_scheduler.usecases.take_in import take_in
 from tests.benchmarks.fleet import KINDS, Fleet, a_fleet, decoded
@@ -60,7 +60,7 @@ TASKS_FOR_MEMORY = 20_000
 """A smaller case is filled into several engines until there are so many tasks."""
 SHARD_TASKS = 100_000
 """At most so many requests are decoded to measure a shard."""
-RULES = Rules(confirm_seconds=70, silence_margin_seconds=30)
+RULES = Rules(confirm_seconds=70, silence_margin_seconds=30, bot_death_timeout_secs=600)
 Tasks = Iterator[tuple[Ticket, Requirements]]
 BEGINNING = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

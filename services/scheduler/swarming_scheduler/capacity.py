@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from swarming_common.model.dimensions import BotDimensions, Requirements, alternatives, matches
+from swarming_common.model.dimensions import BotDimensions, Requirements, asked_ids, matches, pool_of
 
 REMEMBERED_ANSWERS = 20_000
 
@@ -156,19 +156,9 @@ class Capacity:
             kind.newest = max(kind.members.values())
 
 
-def pool_of(asked: Requirements) -> str | None:
-    """The pool that is asked for."""
-    return next((value for key, value in asked if key == "pool"), None)
-
-
 def without_id(asked: Requirements) -> Requirements:
     """What is asked for but the id."""
     return tuple((key, value) for key, value in asked if key != "id")
-
-
-def asked_ids(asked: Requirements) -> tuple[str, ...]:
-    """The ids of which one is asked for; empty if any bot may do."""
-    return next((alternatives(value) for key, value in asked if key == "id"), ())
 
 
 def _key(own: BotDimensions) -> KindKey:

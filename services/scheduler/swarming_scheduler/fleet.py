@@ -7,12 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, select
-
 from swarming_common.clock import Clock
 from swarming_common.database.port import Database
-from swarming_common.database.tables import bot
 from swarming_common.model.dimensions import BotDimensions
+from swarming_scheduler import store
 from swarming_scheduler.capacity import Capacity, SeenBot
 
 READING_SHARE = 20
@@ -47,7 +45,7 @@ class Fleet:
 
     async def _read(self) -> None:
         began, before = self._clock.now(), time.monotonic()
-        rows = await self._database.read(_bots)
+        rows = await self._database.read(store.bots)
         self.capacity.replace(self._seen(rows), began)
         for bot_id in self._parsed.keys() - {row.bot_id for row in rows}:
             del self._parsed[bot_id]
@@ -61,10 +59,3 @@ class Fleet:
                 dimensions = {key: tuple(values) for key, values in json.loads(row.dimensions).items()}
                 before = self._parsed[row.bot_id] = (row.dimensions, dimensions)
             yield SeenBot(row.bot_id, before[1], row.last_seen_ts)
-
-
-def _bots(connection: Connection) -> Sequence[Any]:
-    return connection.execute(_ALL).all()
-
-
-_ALL = select(bot.c.bot_id, bot.c.last_seen_ts, cast(bot.c.dimensions, Text).label("dimensions"))

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from swarming_common.model.dimensions import Requirements
+from swarming_common.model.dimensions import Requirements, pool_of
 from swarming_common.model.request import DEFAULT_PING_TOLERANCE_SECS, TaskRequest
 
 
@@ -37,7 +37,7 @@ class KeptRequest(_Part):
     @property
     def pool(self) -> str | None:
         """The pool that all slices ask for; None for a termination task."""
-        return next((value for key, value in self.task_slices[0].properties.dimensions if key == "pool"), None)
+        return pool_of(self.task_slices[0].properties.dimensions)
 
     @property
     def expiration_secs(self) -> int:

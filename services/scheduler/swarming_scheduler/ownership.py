@@ -23,7 +23,7 @@ from swarming_scheduler import metrics, store, store_takeover
 from swarming_scheduler.committer import Committer
 from swarming_scheduler.fleet import Fleet
 from swarming_scheduler.membership import Members, owner_of
-from swarming_scheduler.settings import Rules, SchedulerSettings
+from swarming_scheduler.settings import SchedulerSettings
 from swarming_scheduler.shard import Shard
 
 log = structlog.get_logger(__name__)
@@ -139,7 +139,7 @@ class Ownership:
         if not await writer.try_lock(number):
             return
         row = await writer.write(lambda c: store_takeover.claim_shard(c, number, self._id))
-        shard = Shard(self._ports, Rules.of(self._settings, self._pools), row, self._fleet, committer.wake)
+        shard = Shard(self._ports, self._settings.rules(self._pools), row, self._fleet, committer.wake)
         committer.shards[number] = shard
         metrics.OWNED.set(len(committer.shards))
         self._takeovers[number] = tenure.create_task(self._take_over(shard), name=f"takeover:{number}")

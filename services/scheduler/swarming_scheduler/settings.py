@@ -1,11 +1,10 @@
 """Settings of the scheduler."""
 
-from dataclasses import dataclass, field
-
 from pydantic import Field
 
-from swarming_common.pools.port import MAX_TASK_RETRIES, FixedPools, Pools
-from swarming_common.settings import BOT_DEATH_TIMEOUT_SECS, CommonSettings
+from swarming_common.pools.port import MAX_TASK_RETRIES, Pools
+from swarming_common.settings import CommonSettings
+from swarming_scheduler.rules import Rules
 
 DEFAULT_PORT = 8082
 
@@ -40,24 +39,12 @@ class SchedulerSettings(CommonSettings):
     """A scheduler that was not heard for so long is thought gone: it beats every second. The locks have the last word,
     so who is wrong about it only tries them in vain."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the decisions depend on; seconds."""
-
-    confirm_seconds: float
-    silence_margin_seconds: float
-    bot_death_timeout_secs: float = BOT_DEATH_TIMEOUT_SECS
-    reusable_task_age_secs: float = 0.0
-    pools: Pools = field(default_factory=FixedPools)
-
-    @classmethod
-    def of(cls, settings: SchedulerSettings, pools: Pools) -> "Rules":
-        """Those of the settings."""
-        return cls(
-            confirm_seconds=settings.confirm_seconds,
-            silence_margin_seconds=settings.silence_margin_seconds,
-            bot_death_timeout_secs=settings.bot_death_timeout_secs,
-            reusable_task_age_secs=settings.reusable_task_age_secs,
+    def rules(self, pools: Pools) -> Rules:
+        """What of it the decisions depend on, with the pools' own settings."""
+        return Rules(
+            confirm_seconds=self.confirm_seconds,
+            silence_margin_seconds=self.silence_margin_seconds,
+            bot_death_timeout_secs=self.bot_death_timeout_secs,
+            reusable_task_age_secs=self.reusable_task_age_secs,
             pools=pools,
         )

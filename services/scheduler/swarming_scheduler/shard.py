@@ -31,7 +31,7 @@ from swarming_scheduler.intake import Intake
 from swarming_scheduler.parents import Parents
 from swarming_scheduler.patience import patiently
 from swarming_scheduler.rows import EventNumbers
-from swarming_scheduler.settings import Rules
+from swarming_scheduler.rules import Rules
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
 from swarming_scheduler.takeover import Loading
 from swarming_scheduler.usecases.end import end_orphans

@@ -3,8 +3,8 @@
 from collections import Counter
 from datetime import datetime
 
-from swarming_common.model.dimensions import Requirements, matches
-from swarming_scheduler.capacity import Capacity, asked_ids, pool_of, without_id
+from swarming_common.model.dimensions import Requirements, asked_ids, matches, pool_of
+from swarming_scheduler.capacity import Capacity, without_id
 
 
 def shortfall(capacity: Capacity, asked: Requirements, seen_after: datetime | None) -> str:

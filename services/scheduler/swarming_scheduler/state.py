@@ -22,7 +22,7 @@ from swarming_scheduler.engine.matching import Engine
 from swarming_scheduler.engine.queues import Ticket
 from swarming_scheduler.families import Families
 from swarming_scheduler.horizon import Horizon
-from swarming_scheduler.settings import Rules
+from swarming_scheduler.rules import Rules
 
 REMEMBERED_ENDED_TASKS = 50_000
 """Enough for every hint about a task that ended while it was under way; the tables catch what comes later still."""
@@ -161,7 +161,7 @@ class Undecided:
 
 
 @dataclass(slots=True)
-class KnownBot:
+class LiveBot:
     """A bot that offers itself or has an unfinished run here."""
 
     bot_id: str
@@ -179,7 +179,7 @@ class ShardState:
     rules: Rules
     engine: Engine = field(default_factory=Engine)
     tasks: dict[TaskId, LiveTask] = field(default_factory=dict)
-    bots: dict[str, KnownBot] = field(default_factory=dict)
+    bots: dict[str, LiveBot] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     expirations: list[tuple[datetime, TaskId]] = field(default_factory=list)
     ended: "OrderedDict[TaskId, None]" = field(default_factory=OrderedDict)
@@ -212,11 +212,11 @@ class ShardState:
         self.live_in_pools[task.pool] += 1
         self.families.add(task.task_id, task.parent, self.tasks)
 
-    def bot(self, bot_id: str) -> KnownBot:
+    def bot(self, bot_id: str) -> LiveBot:
         """What is known of a bot; it begins to be known."""
-        return self.bots.setdefault(bot_id, KnownBot(bot_id))
+        return self.bots.setdefault(bot_id, LiveBot(bot_id))
 
-    def forget_if_gone(self, bot: KnownBot) -> None:
+    def forget_if_gone(self, bot: LiveBot) -> None:
         """Drop a bot without offers and without a run."""
         if not bot.offers and bot.run is None:
             self.engine.withdraw(bot.bot_id)

@@ -7,13 +7,14 @@ from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, and_, bindparam, exists, literal, or_, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, cast, exists, literal, or_, select, update
 
 from swarming_common.database.dialects import insert_for
 from swarming_common.database.hot import Prepared
 from swarming_common.database.json_rows import column_names, quoted, records, rows_as_json
 from swarming_common.database.port import HotBatch
 from swarming_common.database.tables import (
+    bot,
     command,
     run_report,
     shard,
@@ -200,6 +201,14 @@ def reports_made(number: int) -> Any:
 def command_by_id(connection: Connection, command_id: str) -> Any:
     """The command, or None."""
     return connection.execute(select(command).where(command.c.command_id == command_id)).one_or_none()
+
+
+def bots(connection: Connection) -> Sequence[Any]:
+    """All bots: when each was last seen, and its dimensions as text."""
+    return connection.execute(_BOTS).all()
+
+
+_BOTS = select(bot.c.bot_id, bot.c.last_seen_ts, cast(bot.c.dimensions, Text).label("dimensions"))
 
 
 def ended_parents(connection: Connection, task_ids: Sequence[TaskId]) -> list[TaskId]:

@@ -16,7 +16,7 @@ from swarming_common.model.task_id import TaskId, new_task_id
 from swarming_scheduler.assignment import run_assigned
 from swarming_scheduler.capacity import Capacity, SeenBot
 from swarming_scheduler.changes import Changes, LateCost
-from swarming_scheduler.settings import Rules
+from swarming_scheduler.rules import Rules
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState, Twin, Undecided
 from swarming_scheduler.store import StoredRequest
 from swarming_scheduler.usecases.choose_slice import decide
@@ -26,7 +26,7 @@ from swarming_scheduler.usecases.report import take_report
 from swarming_scheduler.usecases.take_in import take_in
 
 BEGINNING = datetime(2026, 11, 23, 12, tzinfo=UTC)
-RULES = Rules(confirm_seconds=70, silence_margin_seconds=30)
+RULES = Rules(confirm_seconds=70, silence_margin_seconds=30, bot_death_timeout_secs=600)
 
 
 def a_request(*, priority: int = 100, tolerance: int = 60, slices: tuple[TaskSlice, ...] = ()) -> TaskRequest:

@@ -1,15 +1,15 @@
 """While a takeover loads, nothing is served before what is not loaded yet and comes first."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from swarming_common.model.task_id import new_task_id
 from swarming_common.pools.port import FixedPools, Order, PoolSettings
 from swarming_scheduler.horizon import Horizon
-from swarming_scheduler.settings import Rules
 from swarming_scheduler.state import LiveTask, Undecided
 from swarming_scheduler.usecases.assign import enqueue
 from swarming_scheduler.usecases.take_in import live_task
-from tests.unit.scheduler.builders import BEGINNING, World, a_request
+from tests.unit.scheduler.builders import BEGINNING, RULES, World, a_request
 
 NEWEST_FIRST = FixedPools(PoolSettings(order=Order.LIFO))
 
@@ -25,7 +25,7 @@ def a_task(world: World, *, age: float = 0, priority: int = 100) -> LiveTask:
 def loading(*, pools: FixedPools | None = None) -> World:
     world = World()
     if pools is not None:
-        world.state.rules = Rules(confirm_seconds=70, silence_margin_seconds=30, pools=pools)
+        world.state.rules = replace(RULES, pools=pools)
     world.state.horizon = Horizon()
     return world
 

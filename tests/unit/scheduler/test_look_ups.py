@@ -17,7 +17,7 @@ from swarming_common.model.states import TaskState
 from swarming_common.pools.port import FixedPools
 from swarming_scheduler import patience
 from swarming_scheduler.fleet import Fleet
-from swarming_scheduler.settings import Rules, SchedulerSettings
+from swarming_scheduler.settings import SchedulerSettings
 from swarming_scheduler.shard import Shard
 from swarming_scheduler.usecases.choose_slice import decide
 from swarming_scheduler.usecases.take_in import take_in
@@ -30,7 +30,7 @@ def a_shard(around: Surroundings) -> Shard:
     row = {"shard": SHARD, "epoch": 1, "last_seq": 0, "relayed_seq": 0}
     row |= {"request_cursor": 0, "command_cursor": 0, "report_cursor": 0}
     fleet = Fleet(around.database, around.ports.clock)
-    return Shard(around.ports, Rules.of(SchedulerSettings(), FixedPools()), row, fleet, lambda: None)
+    return Shard(around.ports, SchedulerSettings().rules(FixedPools()), row, fleet, lambda: None)
 
 
 @pytest.mark.parametrize("with_hint", [True, False])

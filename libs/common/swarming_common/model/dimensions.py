@@ -27,6 +27,16 @@ def alternatives(value: str) -> tuple[str, ...]:
     return tuple(value.split("|"))
 
 
+def pool_of(asked: Requirements) -> str | None:
+    """The pool that is asked for."""
+    return next((value for key, value in asked if key == "pool"), None)
+
+
+def asked_ids(asked: Requirements) -> tuple[str, ...]:
+    """The ids of which one is asked for, each once; none when any bot may do."""
+    return next((tuple(dict.fromkeys(alternatives(value))) for key, value in asked if key == "id"), ())
+
+
 def matches(asked: Requirements, bot: BotDimensions) -> bool:
     """Whether a bot has everything that a task asks for."""
     return all(any(one in bot.get(key, ()) for one in alternatives(value)) for key, value in asked)

@@ -6,7 +6,7 @@ limits are those of client-api-v1.md section 12.
 
 from pydantic import BaseModel, ConfigDict
 
-from swarming_common.model.dimensions import Requirements
+from swarming_common.model.dimensions import Requirements, pool_of
 
 DEFAULT_PING_TOLERANCE_SECS = 1200
 DEFAULT_GRACE_PERIOD_SECS = 30
@@ -122,7 +122,7 @@ class TaskRequest(_Part):
     @property
     def pool(self) -> str | None:
         """The pool that all slices ask for; None for a termination task."""
-        return next((value for key, value in self.task_slices[0].properties.dimensions if key == "pool"), None)
+        return pool_of(self.task_slices[0].properties.dimensions)
 
     @property
     def expiration_secs(self) -> int:

@@ -10,13 +10,13 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
-from swarming_common.model.dimensions import Requirements, matches
+from swarming_common.model.dimensions import Requirements, asked_ids, matches
 from swarming_common.model.task_id import TaskId
 from swarming_scheduler.engine.barred import Barred
 from swarming_scheduler.engine.bots import BotClass, KnownBot, Vocabulary, WaitingBot, class_key
 from swarming_scheduler.engine.index import Asked, Had
 from swarming_scheduler.engine.lineup import Lineup
-from swarming_scheduler.engine.pinned import PINNED_FROM, Pinned, asked_ids
+from swarming_scheduler.engine.pinned import PINNED_FROM, Pinned
 from swarming_scheduler.engine.place import Place
 from swarming_scheduler.engine.queues import TaskQueue, Ticket, entry_of, queue_number, task_of
 from swarming_scheduler.engine.standings import NOTHING

@@ -3,7 +3,7 @@ empty."""
 
 from collections.abc import Iterator
 
-from swarming_common.model.dimensions import BotDimensions, Requirements, alternatives, matches
+from swarming_common.model.dimensions import BotDimensions, Requirements, asked_ids, matches
 from swarming_scheduler.engine.lineup import NUMBER_BITS
 from swarming_scheduler.engine.queues import TaskQueue
 
@@ -48,8 +48,3 @@ class Pinned:
             queues.remove(queue)
             if not queues:
                 del self.by_id[bot_id]
-
-
-def asked_ids(asked: Requirements) -> tuple[str, ...]:
-    """The ids of which one is asked for; none when any bot may do."""
-    return next((tuple(dict.fromkeys(alternatives(value))) for key, value in asked if key == "id"), ())

@@ -7,7 +7,7 @@ from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId
 from swarming_scheduler.engine.bots import WaitingBot
 from swarming_scheduler.engine.matching import Match
-from swarming_scheduler.state import KnownBot, LiveRun, LiveTask, ShardState
+from swarming_scheduler.state import LiveBot, LiveRun, LiveTask, ShardState
 
 
 def enqueue(state: ShardState, task: LiveTask, now: datetime) -> None:
@@ -26,7 +26,7 @@ def enqueue(state: ShardState, task: LiveTask, now: datetime) -> None:
         _assign(state, match, now)
 
 
-def seek_work(state: ShardState, bot: KnownBot, now: datetime) -> None:
+def seek_work(state: ShardState, bot: LiveBot, now: datetime) -> None:
     """Let a bot that has an open offer and no run wait, or assign it the first task that it can run."""
     if bot.run is not None or not bot.offers:
         return

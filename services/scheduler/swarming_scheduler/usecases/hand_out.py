@@ -14,14 +14,14 @@ from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.task_id import TaskId
-from swarming_scheduler.state import KnownBot, LiveRun, LiveTask, Revoking, ShardState
+from swarming_scheduler.state import LiveBot, LiveRun, LiveTask, Revoking, ShardState
 from swarming_scheduler.usecases.end import lose_run, requeue
 from swarming_scheduler.usecases.report import confirm_run, take_report
 
 RESEND_AFTER_SECONDS = (1.0, 2.0, 4.0)
 
 
-def offer_again(state: ShardState, bot: KnownBot, now: datetime) -> None:
+def offer_again(state: ShardState, bot: LiveBot, now: datetime) -> None:
     """Send a bot's unconfirmed run to its newest open offer, or to the one that it was sent to before."""
     run = bot.run
     if run is None or run.is_confirmed or run.revoking is not None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from swarming_common.hints.scheduler import Offer
 from swarming_scheduler.capacity import SeenBot
-from swarming_scheduler.state import KnownBot, ShardState
+from swarming_scheduler.state import LiveBot, ShardState
 from swarming_scheduler.usecases.assign import seek_work
 from swarming_scheduler.usecases.hand_out import offer_again
 
@@ -66,5 +66,5 @@ def drop_stale_offers(state: ShardState, now: datetime) -> None:
             withdraw_offer(state, bot.bot_id, offer_id, now)
 
 
-def _was_used(bot: KnownBot, offer_id: str) -> bool:
+def _was_used(bot: LiveBot, offer_id: str) -> bool:
     return bot.run is not None and bot.run.offer_id == offer_id
