@@ -232,9 +232,7 @@ class ShardState:
     def watch_expiration(self, task: LiveTask, now: datetime) -> None:
         """Let the current slice wait from `now` on, at most to the end of the request's whole expiration."""
         secs = task.slices[task.current_slice].expiration_secs
-        is_last = task.current_slice == len(task.slices) - 1
-        until = task.expiration_ts if is_last else min(now + timedelta(seconds=secs), task.expiration_ts)
-        task.slice_expiration_ts = until
+        task.slice_expiration_ts = min(now + timedelta(seconds=secs), task.expiration_ts)
         self.expect_expiration(task)
 
     def expect_expiration(self, task: LiveTask) -> None:

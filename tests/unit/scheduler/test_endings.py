@@ -35,6 +35,22 @@ def test_a_task_ends_as_its_bot_reports_and_is_not_tried_again(
     assert world.state.tasks == {}
 
 
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"hard_timeout": True}, "it ran for longer than its execution_timeout_secs"),
+        ({"io_timeout": True}, "it printed nothing for longer than its io_timeout_secs"),
+        ({"io_timeout": True, "message": "in the bot's words"}, "in the bot's words"),
+    ],
+)
+def test_a_task_that_timed_out_says_by_which_of_its_limits(world: World, facts: dict[str, object], reason: str):
+    task, run = world.running("bot1")
+
+    world.report(run, ReportKind.FINISHED, **OVER, **facts)
+
+    assert task.reason == reason
+
+
 def test_a_timeout_without_an_exit_code_shows_one_and_how_long_it_ran(world: World):
     task, run = world.running("bot1")
     world.pass_time(61)

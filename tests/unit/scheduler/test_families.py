@@ -53,7 +53,7 @@ def test_however_the_parent_s_run_ends_a_pending_child_is_canceled_and_a_running
     assert (waits.state, waits.reason) == (TaskState.CANCELED, "its parent ended")
     assert (runs.state, childs_run.is_killing) == (TaskState.RUNNING, True)
     world.report(childs_run, exit_code=-9, duration=1.0)
-    assert runs.state is TaskState.KILLED
+    assert (runs.state, runs.reason) == (TaskState.KILLED, "its parent ended")
 
 
 def test_children_of_a_canceled_an_expired_and_a_lost_parent_end(world: World):

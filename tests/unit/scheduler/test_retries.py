@@ -1,5 +1,7 @@
 """Which runs are tried again by themselves, and how a task ends that waits for its next run in vain."""
 
+import pytest
+
 from swarming_common.events.tasks import TaskBotDied
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
@@ -33,6 +35,15 @@ def test_an_order_to_end_is_not_tried_again_since_no_other_bot_can_do_it(world: 
     world.report(run, ReportKind.LOST)
 
     assert task.state is TaskState.BOT_DIED
+
+
+@pytest.mark.parametrize(("asked", "state"), [("bot1", TaskState.BOT_DIED), ("bot1|bot2", TaskState.PENDING)])
+def test_a_task_is_tried_again_only_if_it_asks_for_another_bot_too(world: World, asked: str, state: TaskState):
+    task, run = world.running("bot1", a_request(slices=(a_slice(id=asked),)))
+
+    world.report(run, ReportKind.LOST)
+
+    assert task.state is state
 
 
 def test_a_bot_that_lost_a_run_after_the_task_expired_ends_it(world: World):

@@ -91,7 +91,7 @@ def test_slices_without_capacity_are_skipped(world: World):
     world.decide(a_bot("bot1", os=("Linux",)))
 
     assert (task.state, task.current_slice) == (TaskState.PENDING, 1)
-    assert task.slice_expiration_ts == BEGINNING + timedelta(seconds=180)
+    assert task.slice_expiration_ts == BEGINNING + timedelta(seconds=120)
 
 
 def test_a_slice_that_ends_gives_way_to_the_next_usable_one(world: World):

@@ -20,6 +20,7 @@ from swarming_common.events.tasks import (
 )
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import ParentEnded
+from swarming_common.model.dimensions import asked_ids
 from swarming_common.model.states import ABANDONED_STATES, TaskState
 from swarming_common.model.task_id import LAST_RUN_NUMBER, TaskId
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
@@ -90,17 +91,18 @@ def end_orphans(state: ShardState, now: datetime) -> None:
                 task.reason = PARENT_ENDED
                 end_task(state, task, TaskState.CANCELED, now)
             elif task is not None and task.run is not None:
-                kill_run(state, task, task.run, now)
+                kill_run(state, task, task.run, now, PARENT_ENDED)
     finally:
         families.is_ending = False
 
 
-def kill_run(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> None:
+def kill_run(state: ShardState, task: LiveTask, run: LiveRun, now: datetime, reason: str | None = None) -> None:
     """Tell a running task to stop, and its children to end. It ends when its bot says so, or is silent for too long.
     Repeatable."""
     if run.is_killing:
         return
     run.is_killing, run.abandoned_ts = True, now
+    task.reason = reason
     task.abandoned_ts = task.modified_ts = now
     state.changes.runs[run.run_id] = run
     state.changes.tasks[task.task_id] = task
@@ -124,11 +126,17 @@ def lose_run(state: ShardState, task: LiveTask, run: LiveRun, reason: str, now: 
     run.internal_failure = True
     if run.is_killing:
         end_run(state, task, run, TaskState.KILLED, now)
-    elif task.retries < 1 or now >= task.expiration_ts or task.run_number >= LAST_RUN_NUMBER:
+    elif not _may_retry(task, run, now):
         task.reason = reason
         end_run(state, task, run, TaskState.BOT_DIED, now)
     else:
         _retry(state, task, run, reason, now)
+
+
+def _may_retry(task: LiveTask, run: LiveRun, now: datetime) -> bool:
+    named = asked_ids(task.asked)
+    has_others = not named or bool(set(named) - task.excluded_bots - {run.bot_id})
+    return has_others and task.retries > 0 and now < task.expiration_ts and task.run_number < LAST_RUN_NUMBER
 
 
 def requeue(state: ShardState, task: LiveTask, run: LiveRun, now: datetime) -> None:

@@ -38,8 +38,9 @@ def take_report(
     elif report.kind is ReportKind.CANCELED:
         requeue(state, task, run, now)
     else:
-        task.reason = report.message
-        end_run(state, task, run, _final_state(run, report), now)
+        final = _final_state(run, report)
+        task.reason = report.message or (_timeout(report) if final is TaskState.TIMED_OUT else task.reason)
+        end_run(state, task, run, final, now)
 
 
 def confirm_run(state: ShardState, task_id: TaskId, run_number: int, bot_id: str, now: datetime) -> None:
@@ -97,6 +98,12 @@ def _final_state(run: LiveRun, report: Report) -> TaskState:
     if report.hard_timeout or report.io_timeout:
         return TaskState.TIMED_OUT
     return TaskState.COMPLETED
+
+
+def _timeout(report: Report) -> str:
+    if report.hard_timeout:
+        return "it ran for longer than its execution_timeout_secs"
+    return "it printed nothing for longer than its io_timeout_secs"
 
 
 def is_failure(task: LiveTask) -> bool:

@@ -58,7 +58,7 @@ def live_task(state: ShardState, task_id: TaskId, created_ts: datetime, request:
         ),
         ping_tolerance_secs=request.bot_ping_tolerance_secs,
         parent=parse_task_id(request.parent_run_id or "") if has_parent else None,
-        retries=0 if request.pool is None else pool.task_retries,  # nobody else can end the bot
+        retries=pool.task_retries,
         is_newest_first=pool.order is Order.LIFO,
     )
 
