@@ -38,7 +38,11 @@ let state = note.textContent.startsWith("Nothing yet") ? "PENDING" : "";
 for (;;) {
   try {
     const answer = await next();
-    if (show(answer)) break;
+    if (show(answer)) {
+      if (pre.dataset.final !== "yes") location.reload(); // it has ended: show the facts of its end
+      note.textContent = "";
+      break;
+    }
     if (state === "PENDING" && answer.state !== "PENDING") location.reload();
     state = answer.state;
     note.textContent = state === "PENDING" ? "Nothing yet: it waits for a bot." : "Live: more may come.";
@@ -52,9 +56,4 @@ for (;;) {
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(pause * 1.5, 15000);
   }
-}
-if (pre.dataset.final === "yes") {
-  if (!note.textContent.startsWith("There is more")) note.textContent = "";
-} else {
-  location.reload(); // it has ended: show the facts of its end
 }
