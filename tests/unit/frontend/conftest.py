@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.cache.in_process import InProcessCache
@@ -26,6 +27,7 @@ API = "/api/swarming/v1"
 class Frontend:
     """A frontend on the embedded adapters, and a client of it."""
 
+    app: ASGIApp
     client: httpx.AsyncClient
     database: Database
     bus: InProcessBus
@@ -52,7 +54,7 @@ async def open_frontend(folder: Path, **settings: object) -> AsyncIterator[Front
         async with build(FrontendSettings(**settings))(ports) as app:  # type: ignore[arg-type]
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                yield Frontend(client=client, database=database, bus=bus, cache=cache, ports=ports)
+                yield Frontend(app=app, client=client, database=database, bus=bus, cache=cache, ports=ports)
     finally:
         await bus.close()
         await cache.close()

@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from swarming_common.errors import DataRejected, InvalidInput, NotAllowed, NotFound, SwarmingError, Unavailable
@@ -56,6 +56,11 @@ def answer_errors_of(app: FastAPI, answer: ErrorAnswer = lambda _, *parts: error
         assert isinstance(error, HTTPException)
         return answer(request, error.status_code, _http_message(request, error), error.headers)
 
+    async def client_left(request: Request, error: Exception) -> Response:
+        del error
+        log.info("client_left", path=request.url.path)
+        return answer(request, 400, "body: expected all of it", None)
+
     async def unplanned(request: Request, error: Exception) -> Response:
         log.error("request_failed", exc_info=error)
         return answer(request, 500, UNPLANNED, None)
@@ -63,6 +68,7 @@ def answer_errors_of(app: FastAPI, answer: ErrorAnswer = lambda _, *parts: error
     app.add_exception_handler(SwarmingError, swarming_error)
     app.add_exception_handler(RequestValidationError, invalid_query)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(ClientDisconnect, client_left)
     app.add_exception_handler(Exception, unplanned)
 
 
