@@ -1,11 +1,13 @@
 import asyncio
 import base64
+import time
 
 import pytest
 from sqlalchemy import Connection, func, select
 
+from swarming_common.database.port import Database
 from swarming_common.database.tables import submission, task_request
-from swarming_common.errors import DataRejected
+from swarming_common.errors import DataRejected, Unavailable
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import TaskSubmitted
 from swarming_common.hints.wire import Hint
@@ -17,6 +19,7 @@ from swarming_frontend.api.messages import NewTaskRequest
 from swarming_frontend.api.new_task import translate
 from swarming_frontend.identity import ANONYMOUS
 from swarming_frontend.settings import FrontendSettings
+from swarming_frontend.store.requests import Undecided
 from swarming_frontend.usecases.submit import Submit, SubmitTask, Submitted
 from tests.unit.frontend.builders import a_new_task, a_result
 
@@ -66,10 +69,9 @@ def a_command(**fields) -> SubmitTask:
     return translate(message, ANONYMOUS, FrontendSettings().limits)
 
 
-def a_submit(frontend, random=None) -> Submit:
-    options = {} if random is None else {"random": random}
+def a_submit(frontend, **options) -> Submit:
+    options = {"database": frontend.database} | options
     return Submit(
-        database=frontend.database,
         bus=frontend.bus,
         shard_count=16,
         guarded_priority=20,
@@ -290,6 +292,42 @@ async def test_two_that_draw_the_same_id_at_once_both_get_one(frontend):
 
     assert len({one.stored.task_id for one in outcomes if isinstance(one, Submitted)}) == 5
     assert await frontend.database.read(count_requests) == 5
+
+
+class BeingWritten:
+    """A database in which somebody else is writing the same uuid, as only PostgreSQL has it, until so many seconds
+    after the first try."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._begun: float | None = None
+
+    async def read(self, read):
+        return await self._database.read(read)
+
+    async def write_hot(self, batch, *, durable=True):
+        self._begun = self._begun or time.monotonic()
+        if time.monotonic() - self._begun < self._seconds:
+            return [Undecided()]
+        return await self._database.write_hot(batch, durable=durable)
+
+
+async def test_a_uuid_that_somebody_else_is_writing_is_waited_for(frontend):
+    submit = a_submit(frontend, database=BeingWritten(frontend.database, seconds=0.2))
+
+    submitted = await submit(a_command(request_uuid="u"), frontend.ports.clock.now())
+
+    assert isinstance(submitted, Submitted)
+    assert await frontend.database.read(count_requests) == 1
+
+
+async def test_a_uuid_that_stays_undecided_is_named_as_the_reason(frontend, monkeypatch):
+    monkeypatch.setattr("swarming_frontend.usecases.submit.UNDECIDED_PAUSE_SECONDS", 0)
+    submit = a_submit(frontend, database=BeingWritten(frontend.database, seconds=float("inf")))
+
+    with pytest.raises(Unavailable, match="request_uuid"):
+        await submit(a_command(request_uuid="u"), frontend.ports.clock.now())
 
 
 async def test_data_that_the_database_refuses_harms_nobody_else_in_the_commit(frontend):

@@ -26,6 +26,7 @@ from swarming_frontend.store.requests import (
     NewRequest,
     Repeated,
     StoredRequest,
+    Undecided,
     WriteOutcome,
     Written,
     first_task,
@@ -37,6 +38,9 @@ from swarming_frontend.store.requests import (
 RandomBytes = Callable[[int], bytes]
 
 MAX_TRIES = 20  # ids that are taken or uuids that are being written; a second try is rare, a third hardly ever seen
+
+UNDECIDED_PAUSE_SECONDS = 0.05
+"""Between two tries while somebody else writes the same uuid: with MAX_TRIES a second, longer than a commit takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +158,7 @@ class Submit:
         shard: int | None = None,
     ) -> Submitted:
         item = self._item(command, request, parent, now, shard)
+        trouble = ""
         for _ in range(MAX_TRIES):
             match await self._writer.submit(item):
                 case Written():
@@ -162,7 +167,11 @@ class Submit:
                     return await self._first(task_id)
                 case IdTaken():
                     item = self._item(command, request, parent, now, shard)
-        raise Unavailable("no free task id was found")
+                    trouble = "no free task id was found"
+                case Undecided():
+                    trouble = "another submission with this request_uuid is still being written"
+                    await asyncio.sleep(UNDECIDED_PAUSE_SECONDS)
+        raise Unavailable(trouble)
 
     def _item(
         self,
