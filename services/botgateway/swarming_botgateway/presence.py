@@ -2,14 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+import structlog
 
 from swarming_botgateway.storable import storable
 from swarming_botgateway.store.bots import SeenBot
 from swarming_botgateway.store.hot_bots import hot_seen_bots
 from swarming_common.database.port import Database
-from swarming_common.errors import DatabaseAway
+from swarming_common.errors import DatabaseAway, DataRejected
+
+log = structlog.get_logger(__name__)
 
 IDLE_BOTS_REMEMBERED = 20_000
 
@@ -48,7 +53,8 @@ class Presence:
         self._idle_since.pop(bot_id, None)
 
     async def write(self) -> None:
-        """Write what was seen; what could not be written is tried again the next time. Raises DatabaseAway."""
+        """Write what was seen; what could not be written is tried again the next time. Data that the database refuses
+        harms nobody else. Raises DatabaseAway."""
         seen, self._seen = self._seen, {}
         if not seen:
             return
@@ -56,11 +62,24 @@ class Presence:
         for first in range(0, len(rows), BOTS_IN_A_WRITE):
             part = rows[first : first + BOTS_IN_A_WRITE]
             try:
-                await self._database.write_hot(hot_seen_bots(part), durable=False)
+                await self._write(part)
             except DatabaseAway:
                 self._seen = {one.bot_id: seen[one.bot_id] for one in rows[first:]} | self._seen
                 raise
             self._note_states(part)
+
+    async def _write(self, part: Sequence[SeenBot]) -> None:
+        try:
+            await self._database.write_hot(hot_seen_bots(part), durable=False)
+        except DataRejected as error:
+            if len(part) > 1:
+                for one in part:
+                    await self._write([one])
+                return
+            [guilty] = part
+            log.warning("data_rejected", bot_id=guilty.bot_id, reason=str(error))
+            if guilty.state is not None:
+                await self._write([replace(guilty, state=None)])
 
     def _note_states(self, written: Sequence[SeenBot]) -> None:
         for one in written:
