@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -82,7 +82,7 @@ def build(settings: BotGatewaySettings) -> BuildService:
     @asynccontextmanager
     async def gateway(ports: Ports) -> AsyncIterator[ASGIApp]:
         parts = await _parts(ports, settings)
-        async with Background() as background, _listening(parts, background):
+        async with _finished(parts), Background() as background, _listening(parts, background):
             background.start(_close_when_stopping(parts), "answer_held_polls")
             background.every(settings.seen_seconds, parts.presence.write, "write_seen_bots")
             background.every(settings.heard_seconds, parts.heard.tell, "tell_heard_runs")
@@ -95,13 +95,6 @@ def build(settings: BotGatewaySettings) -> BuildService:
             background.every(settings.bot_code_seconds, parts.code.refresh, "refresh_bot_code")
             yield _serving(parts)
             parts.offers.close_all(Closed.STOPPING)
-        await parts.handshakes.close()
-        await parts.known_bots.close()
-        await parts.revoked.close()
-        await parts.updates.close()
-        await parts.events.close()
-        await parts.heard.tell()
-        await parts.presence.write()
 
     return gateway
 
@@ -202,6 +195,18 @@ def _serving(parts: _Parts) -> ASGIApp:
         "not_stopping": lambda: not ports.stopping.is_set(),
     }
     return below(app, BOT_ROUTES, {"usecases": _usecases(parts), "settings": parts.settings, "checks": checks})
+
+
+@asynccontextmanager
+async def _finished(parts: _Parts) -> AsyncIterator[None]:
+    """At the end decide what was accepted, and tell and write what was gathered. One that fails stops none of the
+    others."""
+    async with AsyncExitStack() as ends:  # what is named last is done first
+        ends.push_async_callback(parts.presence.write)
+        ends.push_async_callback(parts.heard.tell)
+        for accepted in (parts.events, parts.updates, parts.revoked, parts.known_bots, parts.handshakes):
+            ends.push_async_callback(accepted.close)
+        yield
 
 
 @asynccontextmanager
