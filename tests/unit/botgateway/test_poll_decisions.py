@@ -319,7 +319,7 @@ async def test_the_error_of_a_bot_of_2015_is_in_its_history(world):
     bad = await world.post("error", {"id": "old bot"})
 
     assert (good.status_code, good.json()) == (200, {})
-    assert (bad.status_code, bad.json()["error"]) == (400, "message: expected a value")
+    assert (bad.status_code, bad.json()["error"]) == (400, "message: expected a value, it is required")
     [row] = await world.rows(tables.bot_event)
     assert (row.bot_id, row.event_type, row.message) == ("old bot", "bot_error", "it broke")
 
