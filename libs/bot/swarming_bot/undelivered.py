@@ -72,11 +72,18 @@ class Undelivered:
         log.warning("report_kept run_id=%s", run_id)
 
     def deliver(self, server: Server, stop: Stop) -> None:
-        """Tell the server what is kept, however long it is away; after a request to stop it stays on disk."""
-        word = self._read()
-        if word is None:
-            remove_tree(self._folder)
-            return
+        """Tell the server what is kept, however long it is away; after a request to stop it stays on disk. What cannot
+        be read (a disk failed, another release wrote it) is dropped: the bot is to live on."""
+        try:
+            word = self._read()
+            if word is not None and not self._is_settled(word, server, stop):
+                return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.error("report_unreadable path=%s error=%s", self._folder, repr(error))
+        remove_tree(self._folder)
+
+    def _is_settled(self, word: LastWord, server: Server, stop: Stop) -> bool:
+        """Whether it was told, or cannot be; False after a request to stop."""
         if server.session is None:
             server.session = word.session
         failing_since: Optional[float] = None
@@ -92,17 +99,14 @@ class Undelivered:
                 log.error("report_dropped run_id=%s error=%s", word.run_id, error)
             except BotError as error:
                 log.error("report_refused run_id=%s error=%s", word.run_id, error)
-            remove_tree(self._folder)
-            return
+            return True
+        return False
 
     def _read(self) -> Optional[LastWord]:
         try:
             with open(os.path.join(self._folder, NOTE), encoding="utf-8") as file:
                 return LastWord(**json.load(file))
         except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError) as error:
-            log.error("report_unreadable path=%s error=%s", self._folder, error)
             return None
 
     def _tell(self, server: Server, word: LastWord) -> None:

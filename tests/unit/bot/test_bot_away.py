@@ -184,6 +184,38 @@ def test_a_note_that_makes_no_sense_is_removed(server, start_bots, tmp_path, con
     assert not kept(tmp_path).parent.exists()
 
 
+NOTE = {
+    "run_id": RUN_ID,
+    "session": "sess-0",
+    "fields": {"exit_code": 0, "duration": 1.0, "cost_usd": 0.0},
+    "failure": None,
+    "output_start": 0,
+    "written_at": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, None),  # the output that belongs to it is gone
+        ({"fields": {"exit_code": 0}}, LARGEST_CHUNK_BYTES + 1),
+        ({"fields": None}, 1),
+        ({"output_start": "0"}, LARGEST_CHUNK_BYTES + 1),
+        ({"failure": "x", "missing": "y"}, 1),
+    ],
+)
+def test_a_report_that_cannot_be_read_costs_no_bot_its_life(server, start_bots, tmp_path, changes, size):
+    kept(tmp_path).parent.mkdir(parents=True)
+    kept(tmp_path).write_text(json.dumps({**NOTE, **changes}))
+    if size is not None:
+        (kept(tmp_path).parent / "output").write_bytes(b"x" * size)
+
+    start_bots()
+    server.wait_for_call("poll")
+
+    assert not kept(tmp_path).parent.exists()
+
+
 def test_only_what_is_not_acknowledged_is_kept(tmp_path):
     output = Output(str(tmp_path))
     output.append(b"told and untold")
