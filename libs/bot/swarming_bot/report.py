@@ -77,7 +77,7 @@ class Report:
     ) -> Optional[Json]:
         """Send the rest of the output and how the process ended.
 
-        meanwhile: done once, when the last update has left.
+        meanwhile: done when the last update has left, and again if that has to be sent without next_poll.
         stats: further fields of the final update.
         next_poll: what the poll would say that follows this run. Returned is the reply to it, if the server gave one.
         """
