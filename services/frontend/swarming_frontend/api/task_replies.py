@@ -10,7 +10,7 @@ from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId, format_task_id
 from swarming_frontend.api.encoding import Json, any_json, integer, list_pairs, present, timestamp
 from swarming_frontend.api.performance_stats import performance_stats
-from swarming_frontend.store.standings import Standing
+from swarming_frontend.standing import Standing
 from swarming_frontend.usecases.submit import Evaluated, Submitted
 
 SERVER_VERSIONS = [version("swarming-frontend")]

@@ -6,7 +6,7 @@ from swarming_common.model.states import TaskState
 from swarming_frontend.explanation.amounts import roughly
 from swarming_frontend.explanation.situation import Explanation, Reason
 from swarming_frontend.explanation.wording import clock
-from swarming_frontend.store.standings import Standing
+from swarming_frontend.standing import Standing
 
 
 def not_pending(standing: Standing, now: datetime) -> Explanation:

@@ -17,7 +17,7 @@ from swarming_frontend.api.errors import error_response
 from swarming_frontend.api.given import Use
 from swarming_frontend.api.queries import TASK_PLACE, BotIdText, TaskIdText, Text, task_and_run
 from swarming_frontend.pages.rendering import page
-from swarming_frontend.store.standings import Standing
+from swarming_frontend.standing import Standing
 from swarming_frontend.store.task_lists import TaskFilter
 from swarming_frontend.usecases.list_bots import WhichBots
 from swarming_frontend.usecases.read_output import ReadOutput

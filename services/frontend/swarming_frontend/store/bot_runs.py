@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, and_, or_
 
 from swarming_common.database.tables import task_run
 from swarming_common.model.states import TaskState
-from swarming_frontend.store.standings import Standing, read_runs, run_query
+from swarming_frontend.standing import Standing
+from swarming_frontend.store.standings import read_runs, run_query
 from swarming_frontend.store.task_lists import StateFilter, TaskFilter, TaskSort
 
 _run = task_run.c

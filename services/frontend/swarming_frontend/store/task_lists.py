@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 from swarming_common.database.tables import task_request, task_result
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import EPOCH, TaskId, new_task_id
+from swarming_frontend.standing import Standing
 from swarming_frontend.store.containment import has_tags
-from swarming_frontend.store.standings import Standing, read_standings, standing_query, state_of_task
+from swarming_frontend.store.standings import read_standings, standing_query, state_of_task
 
 LARGEST_INTEGER = 2**63 - 1
 """Of the database."""

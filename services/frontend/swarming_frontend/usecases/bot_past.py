@@ -2,9 +2,9 @@
 
 from swarming_common.database.port import Database
 from swarming_common.errors import NotFound
+from swarming_frontend.standing import Standing
 from swarming_frontend.store.bot_history import BotHappening, HistoryPlace, HistorySpan, bot_history, has_history
 from swarming_frontend.store.bot_runs import RunPlace, runs_of_bot
-from swarming_frontend.store.standings import Standing
 from swarming_frontend.store.task_lists import TaskFilter
 from swarming_frontend.usecases.restrict_bot import UNKNOWN_BOT
 

@@ -6,7 +6,7 @@ from swarming_common.database.port import Database
 from swarming_common.errors import InvalidInput, NotFound
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId, format_task_id
-from swarming_frontend.store.standings import Standing
+from swarming_frontend.standing import Standing
 from swarming_frontend.store.task_lists import (
     TaskFilter,
     TaskPlace,

@@ -3,8 +3,9 @@
 from swarming_common.database.port import Database
 from swarming_common.errors import NotFound
 from swarming_common.model.task_id import TaskId
+from swarming_frontend.standing import Standing
 from swarming_frontend.store.requests import StoredRequest, stored_request
-from swarming_frontend.store.standings import Standing, standing_of_run, standing_of_task
+from swarming_frontend.store.standings import standing_of_run, standing_of_task
 from swarming_frontend.waiting import News
 
 

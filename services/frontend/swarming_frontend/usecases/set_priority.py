@@ -10,8 +10,9 @@ from swarming_common.model.commands import CommandKind
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId
 from swarming_frontend.commands import Commands
+from swarming_frontend.standing import Standing
 from swarming_frontend.store.requests import shard_of_task
-from swarming_frontend.store.standings import Standing, standing_of_task
+from swarming_frontend.store.standings import standing_of_task
 from swarming_frontend.usecases.read_task import UNKNOWN_TASK
 
 

@@ -33,11 +33,12 @@ from swarming_frontend.explanation.situation import (
 )
 from swarming_frontend.explanation.wording import reasons, summary
 from swarming_frontend.replies import Replies
+from swarming_frontend.standing import Standing
 from swarming_frontend.store.fleet import read_fleet
 from swarming_frontend.store.pending_ahead import PendingAhead, Waiting, pending_ahead, waiting
 from swarming_frontend.store.requests import StoredRequest, stored_request
 from swarming_frontend.store.run_history import lost_runs, newest_runs
-from swarming_frontend.store.standings import Standing, standing_of_task
+from swarming_frontend.store.standings import standing_of_task
 from swarming_frontend.usecases.read_task import UNKNOWN_TASK
 
 WORD_SECONDS = 1.0
