@@ -13,6 +13,7 @@ from swarming_botgateway.app import BOT_ROUTES, app
 from swarming_botgateway.bot_code.build import installed_package
 from swarming_botgateway.bot_code.rollout import RollOut
 from swarming_botgateway.bot_code.served import BotCode
+from swarming_botgateway.bot_facts import KnownBot
 from swarming_botgateway.consumers import hint_reader
 from swarming_botgateway.event_relay import BotEventRelay
 from swarming_botgateway.heard import Heard
@@ -21,7 +22,7 @@ from swarming_botgateway.presence import Presence
 from swarming_botgateway.roll_call import RollCall
 from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
-from swarming_botgateway.store.bots import KnownBot, shard_count
+from swarming_botgateway.store.bots import shard_count
 from swarming_botgateway.store.hot_bots import hot_known_bots
 from swarming_botgateway.store.updates import RunUpdate, Verdict, hot_revoked_runs, hot_updates
 from swarming_botgateway.usecases.connect import Connect, Connected, Handshake, write_handshakes

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from swarming_botgateway.bot_facts import BotFacts
 from swarming_botgateway.health import maintenance_reason, quarantine_reason, usable_dimensions
 from swarming_botgateway.sessions import Session, parse_session
 from swarming_botgateway.storable import storable_text
-from swarming_botgateway.store.bots import BotFacts
 from swarming_common.errors import InvalidInput
 from swarming_common.model.dimensions import is_valid_value
 

@@ -3,11 +3,11 @@
 from datetime import datetime
 from uuid import uuid4
 
+from swarming_botgateway.bot_facts import BotFacts
 from swarming_botgateway.bot_word import BotWord
 from swarming_botgateway.identity import AUTHENTICATED_AS
 from swarming_botgateway.storable import storable, storable_text
 from swarming_botgateway.store.bot_events import BotEvent
-from swarming_botgateway.store.bots import BotFacts
 
 
 def event_of_word(

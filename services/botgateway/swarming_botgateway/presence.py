@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
+from swarming_botgateway.bot_facts import SeenBot
 from swarming_botgateway.storable import storable
-from swarming_botgateway.store.bots import SeenBot
 from swarming_botgateway.store.hot_bots import hot_seen_bots
 from swarming_common.database.port import Database
 from swarming_common.errors import DatabaseAway, DataRejected

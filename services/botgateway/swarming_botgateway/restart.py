@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from swarming_botgateway.bot_facts import AskedRestart
 from swarming_botgateway.sessions import Session
-from swarming_botgateway.store.bots import AskedRestart
 
 JITTER = 0.2
 """A fleet that was started together must not restart together (2015's share)."""

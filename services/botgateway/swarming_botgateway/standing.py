@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from swarming_botgateway.store.bots import BotFacts
+from swarming_botgateway.bot_facts import BotFacts
 from swarming_common.model.bot_restrictions import BY_BOT, Restriction, RestrictionFacts, Restrictions
 
 UNRESTRICTED = ""

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from swarming_botgateway.failures import in_a_row
 from swarming_botgateway.history import event_of_facts
 from swarming_botgateway.store.bot_commands import DeletedBot, delete_bot, given_commands
 from swarming_botgateway.store.bot_events import write_bot_events
 from swarming_botgateway.store.bots import change_standing, known_bot, note_shutdown
-from swarming_botgateway.store.failures import cleared_at, in_a_row, newest_ends, write_auto_quarantine
+from swarming_botgateway.store.failures import cleared_at, newest_ends, write_auto_quarantine
 from swarming_botgateway.store.terminations import shards_with_terminations
 from swarming_common.database import tables
 from swarming_common.database.bot_restrictions import bots_with_settings, is_in_maintenance, is_quarantined

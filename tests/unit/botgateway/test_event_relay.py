@@ -10,11 +10,11 @@ from sqlalchemy import Connection, select
 from structlog.testing import capture_logs
 
 from swarming_botgateway import event_relay
+from swarming_botgateway.bot_facts import BotFacts
 from swarming_botgateway.event_relay import LOCK_KEY, BotEventRelay, Telling
 from swarming_botgateway.history import event_of_facts
 from swarming_botgateway.store.bot_event_feed import told_up_to
 from swarming_botgateway.store.bot_events import write_bot_events
-from swarming_botgateway.store.bots import BotFacts
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.bus.port import EventMessage
 from swarming_common.database import tables

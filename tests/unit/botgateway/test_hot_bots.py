@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from swarming_botgateway.store.bots import SeenBot, known_bot
+from swarming_botgateway.bot_facts import SeenBot
+from swarming_botgateway.store.bots import known_bot
 from swarming_botgateway.store.hot_bots import hot_known_bots, hot_seen_bots
 from swarming_common.database import tables
 from swarming_common.database.group_read import GroupRead

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from swarming_botgateway.bot_facts import AskedRestart
 from swarming_botgateway.restart import RebootHost, RestartBot, RestartRules, restart_due
 from swarming_botgateway.sessions import begin_session
-from swarming_botgateway.store.bots import AskedRestart
 from swarming_common.database import tables
 from swarming_common.database.dialects import insert as upsert
 from swarming_common.hints import addresses

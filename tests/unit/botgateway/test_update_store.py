@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import insert, select, update
 
+from swarming_botgateway.bot_facts import BotFacts, SeenBot
 from swarming_botgateway.sessions import begin_session
 from swarming_botgateway.standing import with_own_word
 from swarming_botgateway.store.bots import (
-    BotFacts,
-    SeenBot,
     current_session,
     known_bot,
     shard_count,

@@ -1,28 +1,17 @@
-"""How a bot's newest runs ended: does it fail at every one?"""
+"""How a bot's newest runs ended, and what the gateways decided because of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
+from swarming_botgateway.failures import RunEnd
 from swarming_common.database.tables import bot, bot_setting, run_report, task_run
 from swarming_common.model.bot_restrictions import Restriction
 from swarming_common.model.reports import ReportKind
 
 ENDS_READ = 100
 """Failures that count nothing (a task named what does not exist) may lie between those that count."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnd:
-    """How the bot said that one of its runs ended; `is_failure` if it failed at the task itself, by no fault of the
-    task's."""
-
-    at: datetime
-    is_failure: bool
-    message: str | None
 
 
 _ENDS = (
@@ -69,16 +58,6 @@ def write_auto_quarantine(connection: Connection, bot_id: str, quarantine: Restr
             auto_quarantined_until_ts=quarantine.until,
         )
     )
-
-
-def in_a_row(ends: Sequence[RunEnd], since: datetime | None) -> list[RunEnd]:
-    """The failures since the last success, and since this moment; newest first."""
-    failures: list[RunEnd] = []
-    for one in ends:
-        if not one.is_failure or (since is not None and one.at <= since):
-            break
-        failures.append(one)
-    return failures
 
 
 def _end(row: Any) -> RunEnd | None:

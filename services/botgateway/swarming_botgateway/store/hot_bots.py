@@ -8,7 +8,8 @@ import pydantic_core
 from sqlalchemy import any_, literal_column
 from sqlalchemy.dialects import postgresql
 
-from swarming_botgateway.store.bots import KnownBot, SeenBot, bots_as_known, known_bot, known_of_rows, write_seen_bots
+from swarming_botgateway.bot_facts import KnownBot, SeenBot
+from swarming_botgateway.store.bots import bots_as_known, known_bot, known_of_rows, write_seen_bots
 from swarming_common.database.port import HotBatch
 
 _IDS = any_(literal_column("CAST($1 AS text[])"))

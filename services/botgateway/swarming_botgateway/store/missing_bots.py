@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, exists, select
 
-from swarming_botgateway.store.bots import BotFacts
+from swarming_botgateway.bot_facts import BotFacts
 from swarming_common.database.tables import bot, bot_event
 
 MISSING = "bot_missing"

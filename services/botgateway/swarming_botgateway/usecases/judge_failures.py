@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from swarming_botgateway.failures import in_a_row
 from swarming_botgateway.store.bots import known_bot
-from swarming_botgateway.store.failures import cleared_at, in_a_row, newest_ends, write_auto_quarantine
+from swarming_botgateway.store.failures import cleared_at, newest_ends, write_auto_quarantine
 from swarming_botgateway.usecases.keep_standing import KeepStanding
 from swarming_common.database.port import Database
 from swarming_common.model.bot_restrictions import BY_SERVER, Restriction

@@ -8,11 +8,12 @@ from uuid import uuid4
 import structlog
 from sqlalchemy import Connection
 
+from swarming_botgateway.bot_facts import KnownBot
 from swarming_botgateway.bot_word import BotWord
 from swarming_botgateway.history import event_of_facts, event_of_word
 from swarming_botgateway.standing import news, standing_text, with_own_word, wording
 from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
-from swarming_botgateway.store.bots import KnownBot, change_standing, known_bot, write_facts
+from swarming_botgateway.store.bots import change_standing, known_bot, write_facts
 from swarming_common.database.port import Database
 from swarming_common.model.bot_restrictions import Restrictions
 

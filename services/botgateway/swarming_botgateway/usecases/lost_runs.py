@@ -7,9 +7,9 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection
 
+from swarming_botgateway.bot_facts import UnfinishedRun
 from swarming_botgateway.metrics import RUNS_LOST
 from swarming_botgateway.sessions import Session
-from swarming_botgateway.store.bots import UnfinishedRun
 from swarming_botgateway.store.updates import RunUpdate, write_updates
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import Report, RunReported

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from swarming_botgateway.bot_code.served import BotCode
+from swarming_botgateway.bot_facts import KnownBot, UnfinishedRun
 from swarming_botgateway.bot_word import BotWord, Nameless
 from swarming_botgateway.health import sleep_seconds
 from swarming_botgateway.history import event_of_word
@@ -21,7 +22,6 @@ from swarming_botgateway.restart import RebootHost, RestartBot, restart_due, res
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent
-from swarming_botgateway.store.bots import KnownBot, UnfinishedRun
 from swarming_botgateway.store.terminations import shards_with_terminations
 from swarming_botgateway.usecases.keep_standing import KeepStanding
 from swarming_botgateway.usecases.lost_runs import lost_at_poll, tell_lost_runs, write_lost_runs
