@@ -15,7 +15,6 @@ from swarming_botgateway.store.failures import cleared_at, newest_ends, write_au
 from swarming_botgateway.store.terminations import shards_with_terminations
 from swarming_common.database import tables
 from swarming_common.database.bot_restrictions import bots_with_settings, is_in_maintenance, is_quarantined
-from swarming_common.database.feed import Feed
 from swarming_common.database.port import Database
 from swarming_common.model.bot_restrictions import BY_BOT, BY_SERVER, Restriction
 from swarming_common.model.reports import ReportKind
@@ -161,7 +160,7 @@ class BotStores:
                 database, tables.command, command_id=command_id, kind="k", bot_id=bot_id, arguments={"a": 1},
                 given_by="me", created_ts=NOW,
             )  # fmt: skip
-        feed = Feed(tables.command, given_commands())
+        feed = given_commands()
 
         rows = [row async for page in feed.read(database) for row in page]
 

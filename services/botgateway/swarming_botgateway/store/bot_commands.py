@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, or_, select
+from sqlalchemy import Connection, delete, or_, select
 
+from swarming_common.database.feed import Feed
 from swarming_common.database.tables import bot, command
 
 
@@ -19,10 +20,10 @@ class DeletedBot:
     last_seen_ts: datetime
 
 
-def given_commands() -> Select[Any]:
-    """For a feed."""
+def given_commands() -> Feed:
+    """The feed of what people ask of bots."""
     columns = command.c
-    return select(
+    query = select(
         columns.tx,
         columns.command_id,
         columns.kind,
@@ -32,6 +33,7 @@ def given_commands() -> Select[Any]:
         columns.reply_to,
         columns.created_ts,
     ).where(columns.bot_id.is_not(None))
+    return Feed(command, query)
 
 
 def known_since(connection: Connection, bot_ids: Collection[str]) -> dict[str, datetime]:

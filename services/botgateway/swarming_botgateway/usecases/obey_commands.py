@@ -18,7 +18,6 @@ from swarming_botgateway.store.bots import known_bot
 from swarming_common.bus.port import Bus
 from swarming_common.database.feed import Feed
 from swarming_common.database.port import Database
-from swarming_common.database.tables import command
 from swarming_common.hints import addresses
 from swarming_common.hints.frontend import CommandDone
 from swarming_common.model.commands import BotCommandKind
@@ -45,7 +44,7 @@ class ObeyCommands:
     database: Database
     bus: Bus
     offers: Offers
-    feed: Feed = field(default_factory=lambda: Feed(command, given_commands()))
+    feed: Feed = field(default_factory=given_commands)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def look(self, now: datetime) -> None:
