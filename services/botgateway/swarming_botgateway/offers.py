@@ -184,12 +184,12 @@ class Offers:
 
     def ended_since(self, shard: int, moment: float) -> int:
         """How many offers to this shard have ended since then (monotonic seconds)."""
-        count = 0
+        found = 0
         for ended in reversed(self._ended.values()):
             if ended.at < moment:
                 break
-            count += shard in ended.shards
-        return count
+            found += shard in ended.shards
+        return found
 
     def _end(self, held: HeldPoll, ending: RunAssigned | Closed) -> None:
         offer_id = held.offer.offer_id
