@@ -20,7 +20,9 @@ from sqlalchemy import (
 
 from swarming_common.database.bot_restrictions import bots_with_settings, is_in_maintenance, is_quarantined
 from swarming_common.database.tables import bot, bot_setting, task_run
+from swarming_common.model.states import TaskState
 from swarming_frontend.explanation.situation import BotStatus, FleetBot
+from swarming_frontend.store.states import as_a_word
 
 _bot, _set, _run = bot.c, bot_setting.c, task_run.c
 
@@ -36,8 +38,7 @@ def read_fleet(connection: Connection, dead_before: datetime, now: datetime) -> 
 
 
 def _fleet() -> Select[Any]:
-    running: ColumnElement[int] = literal_column("16")  # spelt out: the index of live runs is for this state only
-    busy = select(_run.bot_id).where(_run.state == running, _run.revoked.is_(False))
+    busy = select(_run.bot_id).where(_run.state == as_a_word(TaskState.RUNNING), _run.revoked.is_(False))
     moment = _bot.last_seen_ts.type
     is_dead = or_(_bot.last_seen_ts < bindparam("dead_before", type_=moment), _bot.shutdown_ts.is_not(None))
     now: ColumnElement[datetime] = bindparam("now", type_=moment)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pydantic_core
-from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, literal, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, literal, or_, select
 
 from swarming_common.database.tables import task_request, task_result
 from swarming_common.model.dimensions import Requirements, requirements
+from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId
+from swarming_frontend.store.states import as_a_word
 
 MOST_READ = 2_000
 """Of them are looked at: enough to tell a long wait from a short one, and some tens of milliseconds."""
@@ -58,7 +60,7 @@ def pending_ahead(
         .select_from(task_result.join(task_request, _request.task_id == id_))
         .where(
             _result.shard == shard,
-            _result.state == literal_column("32"),  # spelt out: the index of live tasks is for two states only
+            _result.state == as_a_word(TaskState.PENDING),
             place <= priority,
             or_(place < priority, and_(place == priority, is_before)),
         )

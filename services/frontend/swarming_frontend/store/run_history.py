@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, literal_column, select
+from sqlalchemy import Connection, bindparam, select
 
 from swarming_common.database.tables import task_run
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId
 from swarming_frontend.explanation.forecast import RunSpan
 from swarming_frontend.explanation.situation import LostRun
+from swarming_frontend.store.states import as_a_word
 
 RUNS_OF_EACH = 20
 
@@ -22,7 +23,7 @@ _NEWEST_RUNS = (
 )
 _OLDER_LIVE_RUNS = select(_run.started_ts).where(
     _run.bot_id == bindparam("of_bot"),
-    _run.state == literal_column("16"),  # spelt out: the index of live runs is for this state only
+    _run.state == as_a_word(TaskState.RUNNING),
     _run.started_ts < bindparam("since", type_=_run.started_ts.type),
 )
 
