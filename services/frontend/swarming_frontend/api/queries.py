@@ -98,8 +98,8 @@ class TasksQuery(BaseModel):
         return TaskFilter(
             state=self.state,
             tags=tuple(self.tags),
-            start=moment(self.start),
-            end=moment(self.end),
+            start=from_epoch(self.start),
+            end=from_epoch(self.end),
             sort=self.sort,
         )
 
@@ -121,7 +121,9 @@ class CountQuery(BaseModel):
 
     def wanted(self) -> TaskFilter:
         """The filter that this asks for."""
-        return TaskFilter(state=self.state, tags=tuple(self.tags), start=moment(self.start), end=moment(self.end))
+        return TaskFilter(
+            state=self.state, tags=tuple(self.tags), start=from_epoch(self.start), end=from_epoch(self.end)
+        )
 
 
 class StatesQuery(BaseModel):
@@ -180,7 +182,7 @@ class BotTasksQuery(BaseModel):
 
     def wanted(self) -> TaskFilter:
         """The filter that this asks for."""
-        return TaskFilter(state=self.state, start=moment(self.start), end=moment(self.end), sort=self.sort)
+        return TaskFilter(state=self.state, start=from_epoch(self.start), end=from_epoch(self.end), sort=self.sort)
 
 
 class BotEventsQuery(BaseModel):
@@ -193,7 +195,7 @@ class BotEventsQuery(BaseModel):
 
     def wanted(self) -> HistorySpan:
         """The span that this asks for."""
-        return HistorySpan(start=moment(self.start), end=moment(self.end))
+        return HistorySpan(start=from_epoch(self.start), end=from_epoch(self.end))
 
 
 class BotDimensionsQuery(BaseModel):
@@ -233,7 +235,7 @@ def task_and_run(text: str) -> tuple[TaskId, int | None]:
         raise InvalidInput("task_id", f"expected the id of a task or a run ({error})") from error
 
 
-def moment(seconds: float | None) -> datetime | None:
+def from_epoch(seconds: float | None) -> datetime | None:
     """The moment of so many seconds since the Unix epoch."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 

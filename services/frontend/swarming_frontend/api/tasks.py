@@ -17,7 +17,7 @@ from swarming_frontend.api.queries import (
     CountParameters,
     StatesParameters,
     TasksParameters,
-    moment,
+    from_epoch,
     task_and_run,
 )
 from swarming_frontend.identity import caller_of
@@ -73,8 +73,8 @@ async def cancel(request: Request, use: Use, settings: Settings) -> Response:
     body = await read_message(request, CancelTasksBody, settings.max_body_bytes)
     command = CancelTasks(
         tags=tuple(body.tags),
-        start=moment(body.start),
-        end=moment(body.end),
+        start=from_epoch(body.start),
+        end=from_epoch(body.end),
         kill_running=bool(body.kill_running),
         by=str(caller_of(request)),
     )
