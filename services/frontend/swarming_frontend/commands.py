@@ -18,11 +18,8 @@ from swarming_common.hints.wire import Hint
 from swarming_common.model.commands import BotCommandKind, CommandKind
 from swarming_common.model.task_id import TaskId
 from swarming_frontend import metrics
-from swarming_frontend.replies import Replies
+from swarming_frontend.replies import WORD_SECONDS, Replies
 from swarming_frontend.store.commands import NewCommand, write_commands
-
-WORD_SECONDS = 1.0
-"""How long an answer waits for the owner's word; the row makes sure that it happens all the same."""
 
 
 class Commands:
@@ -106,7 +103,7 @@ class Commands:
         await self._writer.close()
 
     async def _word_on(self, row: NewCommand, address: str, hint: Hint) -> CommandDone | None:
-        with self._replies.expected(row.command_id) as expected:
+        with self._replies.word_on(row.command_id) as expected:
             await self._writer.submit([row])
             self._bus.send(address, hint)
             await asyncio.wait({expected}, timeout=self._word_seconds)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import structlog
@@ -15,6 +15,9 @@ from swarming_common.hints.wire import Hint
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+WORD_SECONDS = 1.0
+"""How long an answer waits for an owner's word: a command happens all the same, and the tables tell nearly as much."""
 
 
 class Replies:
@@ -45,25 +48,23 @@ class Replies:
         else:
             log.warning("hint_not_for_frontend", kind=type(hint).__name__)
 
-    @contextmanager
-    def expected(self, command_id: str) -> Iterator["asyncio.Future[CommandDone]"]:
-        """Resolves when the word for this command comes; to be entered before the command is told."""
-        future: asyncio.Future[CommandDone] = asyncio.get_running_loop().create_future()
-        self._waiting[command_id] = future
-        try:
-            yield future
-        finally:
-            del self._waiting[command_id]
+    def word_on(self, command_id: str) -> "AbstractContextManager[asyncio.Future[CommandDone]]":
+        """Resolves when the word on this command comes; to be entered before the command is told."""
+        return _expected(self._waiting, command_id)
 
-    @contextmanager
-    def answer_expected(self, question_id: str) -> Iterator["asyncio.Future[WhyAnswered]"]:
+    def answer_to(self, question_id: str) -> "AbstractContextManager[asyncio.Future[WhyAnswered]]":
         """Resolves when the answer to this question comes; to be entered before the question is asked."""
-        future: asyncio.Future[WhyAnswered] = asyncio.get_running_loop().create_future()
-        self._asking[question_id] = future
-        try:
-            yield future
-        finally:
-            del self._asking[question_id]
+        return _expected(self._asking, question_id)
+
+
+@contextmanager
+def _expected(expected: "dict[str, asyncio.Future[T]]", key: str) -> "Iterator[asyncio.Future[T]]":
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    expected[key] = future
+    try:
+        yield future
+    finally:
+        del expected[key]
 
 
 def _resolve(waiting: "asyncio.Future[T] | None", word: T) -> None:

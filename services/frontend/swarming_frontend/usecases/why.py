@@ -32,7 +32,7 @@ from swarming_frontend.explanation.situation import (
     Word,
 )
 from swarming_frontend.explanation.wording import reasons, summary
-from swarming_frontend.replies import Replies
+from swarming_frontend.replies import WORD_SECONDS, Replies
 from swarming_frontend.standing import Standing
 from swarming_frontend.store.fleet import read_fleet
 from swarming_frontend.store.pending_ahead import PendingAhead, Waiting, pending_ahead, waiting
@@ -41,8 +41,6 @@ from swarming_frontend.store.run_history import lost_runs, newest_runs
 from swarming_frontend.store.standings import standing_of_task
 from swarming_frontend.usecases.read_task import UNKNOWN_TASK
 
-WORD_SECONDS = 1.0
-"""How long an answer waits for the owner's word; the tables know nearly as much."""
 NEXT_UP = 5
 
 
@@ -108,7 +106,7 @@ class WhyPending:
 
     async def _ask(self, task_id: TaskId, shard: int, seconds: float) -> WhyAnswered | None:
         question = WhyAsked(question_id=uuid.uuid4().hex, task_id=task_id, reply_to=self._replies.frontend_id)
-        with self._replies.answer_expected(question.question_id) as answer:
+        with self._replies.answer_to(question.question_id) as answer:
             self._bus.send(addresses.shard(shard), question)
             await asyncio.wait({answer}, timeout=seconds)
             return answer.result() if answer.done() else None
