@@ -11,8 +11,8 @@ from swarming_common.settings import CommonSettings
 DEFAULT_PORT = 8081
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Above the largest request that the limits allow (eight slices of 4096 outputs of 512 characters are 16 MB of plain
-text, every real one is a thousandth of it), and small enough to hold many in memory at once."""
+"""Small enough to hold many in memory at once. The limits of a request allow a little more (eight slices of 4096
+outputs of 512 characters are just this, without JSON's quotes); every real one is a thousandth of it."""
 
 REFERENCE_MIN_TIMEOUT_SECS = 30
 REFERENCE_MIN_PING_TOLERANCE_SECS = 60

@@ -8,6 +8,8 @@ from swarming_frontend.store.requests import StoredRequest, stored_request
 from swarming_frontend.store.standings import standing_of_run, standing_of_task
 from swarming_frontend.waiting import News
 
+UNKNOWN_TASK = "task_id: there is no such task"
+
 
 class ReadTask:
     """Answers for one task."""
@@ -35,9 +37,6 @@ class ReadTask:
         if found is None:
             raise NotFound(UNKNOWN_TASK)
         return found
-
-
-UNKNOWN_TASK = "task_id: there is no such task"
 
 
 def _found(standing: Standing | None) -> Standing:
