@@ -88,7 +88,7 @@ async def test_a_running_task_shows_its_output_and_where_to_go_on(frontend):
 
     assert "hällo" in text
     assert 'data-offset="7"' in text
-    assert "Runs on bot1." in text
+    assert "It runs on bot1." in text
     assert "/static/follow.js" in text
     assert "<noscript>" in text
 
@@ -100,6 +100,7 @@ async def test_a_finished_task_is_not_followed(frontend):
         task_id,
         state=TaskState.COMPLETED,
         run_number=1,
+        bot_id="bot1",
         exit_code=3,
         failure=True,
         duration=1.5,
@@ -109,9 +110,21 @@ async def test_a_finished_task_is_not_followed(frontend):
 
     text = await page(frontend, f"/user/task/{task_id}")
 
-    assert "Ended with exit code 3." in text
+    assert "It ran on bot1 and ended with exit code 3." in text
     assert "It printed nothing." in text
     assert "follow.js" not in text
+
+
+async def test_a_page_and_an_explanation_say_why_a_task_ended_in_the_same_words(frontend):
+    task_id = await submit(frontend)
+    reason = "not heard of for 300 s"
+    await a_result(frontend.database, task_id, state=TaskState.BOT_DIED, bot_id="bot1", reason=reason)
+
+    text = await page(frontend, f"/user/task/{task_id}")
+    why = (await frontend.get(f"task/{task_id}/why")).json()["summary"]
+
+    assert "Its bot bot1 was lost or failed (not heard of for 300 s)." in text
+    assert why.startswith("It is not pending: its bot bot1 was lost or failed (not heard of for 300 s)")
 
 
 @pytest.mark.parametrize("state", list(TaskState))

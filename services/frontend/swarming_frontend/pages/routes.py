@@ -16,6 +16,7 @@ from swarming_frontend.api.cursors import decode_cursor, encode_cursor
 from swarming_frontend.api.errors import error_response
 from swarming_frontend.api.given import Use
 from swarming_frontend.api.queries import TASK_PLACE, BotIdText, TaskIdText, Text, task_and_run
+from swarming_frontend.explanation.state_words import in_words
 from swarming_frontend.pages.rendering import page
 from swarming_frontend.standing import Standing
 from swarming_frontend.store.task_lists import TaskFilter
@@ -112,29 +113,6 @@ def answer_error(request: Request, status: int, message: str, headers: Mapping[s
 
 
 def sentence_about(task: Standing) -> str:
-    """How the task stands in plain words."""
-    match task.state.name:
-        case "PENDING":
-            return "Waits for a bot."
-        case "RUNNING" if task.abandoned_ts is not None:
-            return f"Is being stopped on {task.bot_id}."
-        case "RUNNING":
-            return f"Runs on {task.bot_id}."
-        case "COMPLETED" if task.deduped_from is not None:
-            return f"Took the result of {task.deduped_from}, which had done the same."
-        case "COMPLETED":
-            return f"Ended with exit code {task.exit_code}."
-        case "EXPIRED":
-            return "No bot took it in time."
-        case "TIMED_OUT":
-            return "Ran, or was silent, for longer than it may."
-        case "BOT_DIED":
-            return f"Its bot {task.bot_id} was lost or failed."
-        case "CANCELED":
-            return "Was cancelled before it ran."
-        case "KILLED":
-            return "Was cancelled while it ran."
-        case "NO_RESOURCE":
-            return "No bot could ever run it."
-        case _:
-            return "Asked for inputs that do not exist."
+    """How the task stands, and why."""
+    words = in_words(task)
+    return f"{words[0].upper()}{words[1:]}."
