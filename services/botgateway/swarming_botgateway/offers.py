@@ -25,6 +25,10 @@ from swarming_common.model.task_id import RunId
 
 log = structlog.get_logger(__name__)
 
+CHOICE_SECONDS = 0.01
+"""A bot that is offered to several shards may be given a run by each. So long after the first one the most urgent is
+taken: else the shard that speaks first would always be served first, however little its tasks matter."""
+
 REMEMBER_SECONDS = 120.0
 """Longer than a run is sent again to an offer that is gone."""
 
@@ -52,6 +56,8 @@ class HeldPoll:
     opened: float
     """Monotonic seconds."""
     ending: "asyncio.Future[RunAssigned | Closed]"
+    runs: "dict[RunId, RunAssigned]" = field(default_factory=dict)
+    """Those of which one is about to be chosen."""
     is_withdrawn: bool = False
     """Its shards were told that it ends; a run that was under way is still taken."""
 
@@ -120,7 +126,10 @@ class Offers:
         """
         held = self._held.get(assigned.offer_id)
         if held is not None and held.offer.bot_id == assigned.bot_id:
-            self._end(held, assigned)
+            if len(held.shards) == 1:
+                self._end(held, assigned)
+            else:
+                self._consider(held, assigned)
             return
         ended = self._ended.get(assigned.offer_id)
         if ended is not None and ended.run != _run_id(assigned):
@@ -191,6 +200,14 @@ class Offers:
             found += shard in ended.shards
         return found
 
+    def _consider(self, held: HeldPoll, assigned: RunAssigned) -> None:
+        if not held.runs:
+            asyncio.get_running_loop().call_later(CHOICE_SECONDS, self._choose, held)
+        held.runs[_run_id(assigned)] = assigned
+
+    def _choose(self, held: HeldPoll) -> None:
+        self._end(held, min(held.runs.values(), key=lambda one: (one.priority, one.task_id)))
+
     def _end(self, held: HeldPoll, ending: RunAssigned | Closed) -> None:
         offer_id = held.offer.offer_id
         if self._held.pop(offer_id, None) is None:
@@ -201,6 +218,8 @@ class Offers:
         if not held.is_withdrawn:
             self._tell_withdrawn(held, but=ending.shard if isinstance(ending, RunAssigned) else None)
         self._remember(offer_id, Ended(self.monotonic(), held.shards, run))
+        for other in held.runs.keys() - {run}:
+            self._decline(held.runs[other])
         if not held.ending.done():
             held.ending.set_result(ending)
         POLLS_HELD.dec()

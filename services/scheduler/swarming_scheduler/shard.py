@@ -194,7 +194,7 @@ class Shard:
     def _hand_out(self, run: LiveRun, stored: store.StoredRequest) -> None:
         if run.state.is_final or run.is_confirmed or run.revoking is not None:
             return
-        run.assignment = run_assigned(run, self.number, stored)
+        run.assignment = run_assigned(self.state, run, stored)
         self._ports.bus.send(addresses.gateway(run.gateway_id), run.assignment)
 
     async def _settle(self, revoked: Sequence[tuple[LiveTask, LiveRun]]) -> None:

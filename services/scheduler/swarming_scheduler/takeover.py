@@ -142,7 +142,7 @@ class Loading:
             for run in some:
                 stored = requests.get(run.run_id.task_id)
                 if stored is not None:
-                    run.assignment = run_assigned(run, self._state.number, stored)
+                    run.assignment = run_assigned(self._state, run, stored)
 
 
 def _add_run(state: ShardState, task: LiveTask, row: Any, now: datetime) -> None:

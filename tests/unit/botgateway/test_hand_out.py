@@ -34,20 +34,56 @@ async def test_a_bot_is_offered_to_the_shard_of_each_of_its_pools(world):
     assert offer.dimensions == {key: tuple(values) for key, values in bot.dimensions.items()}
 
 
-async def test_the_first_run_wins_and_the_other_shards_run_is_declined(world):
+@pytest.mark.parametrize("others_priority", [100, 20])
+async def test_of_two_shards_runs_the_more_urgent_or_else_the_older_wins_and_the_other_is_declined(
+    world, others_priority
+):
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    poll, offer = await world.held_poll(bot)
+    default, other = await world.a_run("bot1"), await world.a_run("bot1", shard=OTHER_SHARD)
+
+    world.assign(offer, default, priority=100)
+    world.assign(offer, other, shard=OTHER_SHARD, priority=others_priority)
+    world.assign(offer, default, priority=100)
+
+    is_other = others_priority < 100
+    assert (await poll)["manifest"]["task_id"] == str(other if is_other else default)
+    winner, loser = (OTHER_SHARD, DEFAULT_SHARD) if is_other else (DEFAULT_SHARD, OTHER_SHARD)
+    declined = await world.hint(RunDeclined, loser)
+    assert (declined.task_id, declined.offer_id) == ((default if is_other else other).task_id, offer.offer_id)
+    assert (await world.hint(OfferWithdrawn, loser)).offer_id == offer.offer_id
+    assert world.of_kind(OfferWithdrawn, winner) == []
+    assert world.of_kind(RunDeclined, winner) == []
+
+
+async def test_a_run_that_comes_when_another_was_taken_is_declined(world):
     bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
     poll, offer = await world.held_poll(bot)
     first, second = await world.a_run("bot1"), await world.a_run("bot1", shard=OTHER_SHARD)
 
+    world.assign(offer, first, priority=100)
+    assert (await poll)["manifest"]["task_id"] == str(first)
+    world.assign(offer, second, shard=OTHER_SHARD, priority=20)
+
+    assert (await world.hint(RunDeclined, OTHER_SHARD)).task_id == second.task_id
+
+
+async def test_runs_of_which_one_is_about_to_be_chosen_are_declined_when_the_bot_hangs_up(world, monkeypatch):
+    monkeypatch.setattr(offers_module, "CHOICE_SECONDS", 0.2)
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    hang_up = asyncio.Event()
+    poll = asyncio.create_task(world.post_until(hang_up, "poll", bot.poll_body()))
+    offer = (await world.hint(OfferMade)).offer
+    first, second = await world.a_run("bot1"), await world.a_run("bot1", shard=OTHER_SHARD)
+
     world.assign(offer, first)
     world.assign(offer, second, shard=OTHER_SHARD)
+    await world.turn()
+    hang_up.set()
 
-    assert (await poll)["manifest"]["task_id"] == str(first)
-    declined = await world.hint(RunDeclined, OTHER_SHARD)
-    assert (declined.task_id, declined.offer_id) == (second.task_id, offer.offer_id)
-    assert (await world.hint(OfferWithdrawn, OTHER_SHARD)).offer_id == offer.offer_id
-    assert world.of_kind(OfferWithdrawn) == []
-    assert world.of_kind(RunDeclined) == []
+    assert (await world.hint(RunDeclined)).task_id == first.task_id
+    assert (await world.hint(RunDeclined, OTHER_SHARD)).task_id == second.task_id
+    await poll
 
 
 async def test_a_repeated_assignment_is_ignored(world):

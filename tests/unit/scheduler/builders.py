@@ -137,7 +137,7 @@ class World:
         for run in changes.assigned:
             if run.state is TaskState.RUNNING and not run.is_confirmed and run.revoking is None:
                 stored = StoredRequest(self.requests[run.run_id.task_id].model_dump(mode="json"), None)
-                run.assignment = run_assigned(run, self.state.number, stored)
+                run.assignment = run_assigned(self.state, run, stored)
                 self.sent.append(run.assignment)
         self.sent += [hint for _, hint in changes.hints if isinstance(hint, RunAssigned)]
 

@@ -16,6 +16,8 @@ class RunAssigned(Hint):
     shard: int
     offer_id: str
     bot_id: str
+    priority: int = 0
+    """Of the task, now: what a bot in several pools is given first."""
     properties: TaskProperties
     secret_bytes: str | None = None  # base64
     service_account: str = "none"
