@@ -88,6 +88,7 @@ async def _serving(settings: FrontendSettings, ports: Ports, pools: Pools) -> As
             replies=replies,
             death_timeout_secs=settings.bot_death_timeout_secs,
             pools=pools,
+            shard_count=shard_count,
         ),
         uploads=Uploads(ports.database, ports.bus),
         enrol=Enrol(ports.database),

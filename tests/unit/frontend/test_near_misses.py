@@ -36,7 +36,6 @@ def misses(fleet: Sequence[FleetBot], **dimensions: str) -> list[str]:
             {"os": "Windows"},
             "5 bots match all but os=Windows; they have os=os0, os=os1, os=os2 or others",
         ),
-        (bots(2), {"id": "bot-9"}, "2 bots match all but id=bot-9"),
         (bots(4), {"pool": "defualt"}, "4 bots match all but pool=defualt; they have pool=default"),
     ],
 )
@@ -65,8 +64,9 @@ def test_bots_that_miss_far_more_than_the_nearest_are_not_told():
     assert len(misses(fleet, a="1", b="1", c="1", d="1")) == 1
 
 
-def test_a_task_for_a_bots_id_is_compared_with_that_bot():
+def test_a_task_for_a_bots_id_is_compared_with_that_bot_alone():
     assert misses(bots(5), id="bot-2", os="Windows") == ["1 bot matches all but os=Windows; it has os=Linux"]
+    assert misses(bots(5), id="bot-9") == []
 
 
 def test_dead_bots_and_bots_without_anything_in_common_are_no_near_misses():

@@ -13,7 +13,7 @@ from swarming_common.hints.frontend import WhyAnswered
 from swarming_common.hints.scheduler import WhyAsked
 from swarming_common.hints.wire import Hint
 from swarming_common.model.dimensions import requirements
-from swarming_common.model.shards import shard_of_pool
+from swarming_common.model.shards import DEFAULT_SHARD_COUNT, shard_of_pool
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId, parse_task_id
 from swarming_common.pools.port import FixedPools, Order, PoolSettings
@@ -78,6 +78,7 @@ async def without_scheduler(frontend, task_id: str, pools: FixedPools | None = N
         replies=Replies("a frontend that nobody answers"),
         death_timeout_secs=600,
         pools=pools or FixedPools(),
+        shard_count=DEFAULT_SHARD_COUNT,
     )
     return await explain(AskWhy(task_id=parse_task_id(task_id), word_seconds=0.01), frontend.ports.clock.now())
 
@@ -269,10 +270,32 @@ def test_tasks_of_other_queues_count_if_our_bots_could_run_them():
     dimensions = json.dumps({"id": ["b"], "pool": ["default"], "os": ["Linux"]})
     bots = look_over([_a_fleet_bot(dimensions)], [ours])[0]
 
-    others, place = other_queues(ahead, ours, bots), place_counted(ahead, ours, 100)
+    others, place = other_queues([ahead], ours, bots), place_counted(ahead, ours, 100)
 
     assert (others.ahead, others.is_least) == (2, True)
     assert (place.rank, place.ahead_by_age, place.next_up) == (2, 1, (TaskId(0),))
+
+
+async def test_a_task_for_a_bot_that_is_not_there_is_told_that(frontend, shard):
+    await a_bot(frontend.database)
+    task_id = await submit(frontend, dimensions={"id": "bot9"})
+
+    answer = await why(frontend, task_id)
+
+    assert answer["summary"].startswith("No live bot has the id bot9.")
+    assert "nearest_misses" not in answer
+
+
+async def test_what_is_more_urgent_in_another_pool_of_our_bots_stands_before_a_task(frontend, shard):
+    await a_bot(frontend.database, dimensions={"id": ["bot1"], "pool": ["default", "nightly"]})
+    task_id = await submit(frontend, priority=100)
+    for priority in (90, 110):
+        other = await submit(frontend, dimensions={"pool": "nightly"}, priority=priority)
+        await take_in(frontend, other, shard=shard_of_pool("nightly"), priority=priority, pool="nightly")
+
+    answer = await why(frontend, task_id)
+
+    assert answer["ahead"]["in_other_queues"] == "1"
 
 
 def _a_fleet_bot(dimensions: str):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pydantic_core
 
-from swarming_common.model.dimensions import Requirements, alternatives
+from swarming_common.model.dimensions import Requirements, alternatives, asked_ids
 from swarming_frontend.explanation.situation import BotStatus, FleetBot, MatchingBots, NearMiss
 
 EXAMPLES = 5
@@ -98,9 +98,8 @@ class _Tally:
         """The groups worth telling: a task for one bot's id is compared with that bot, and others with the bots of
         its pool, where what misses far more than the nearest tells nothing; then bots that are in the wrong pool."""
         groups = [one for one in self._groups if len(one) < len(self._asked) or _keys(one) == {"pool"}]
-        named = [one for one in groups if "id" not in _keys(one)]
-        if named and any(key == "id" for key, _ in self._asked):
-            groups = named
+        if asked_ids(self._asked):
+            groups = [one for one in groups if "id" not in _keys(one)]
         in_pool = [one for one in groups if "pool" not in _keys(one)]
         fewest = min(map(len, in_pool), default=0)
         near = [one for one in in_pool if len(one) <= fewest + 1]

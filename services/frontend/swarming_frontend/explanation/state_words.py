@@ -26,7 +26,7 @@ def _state_of(standing: Standing) -> str:
         case TaskState.EXPIRED:
             return "it expired" if standing.reason else "it expired, no bot took it in time"
         case TaskState.TIMED_OUT:
-            return f"it was stopped on {bot}: it ran, or was silent, for longer than it may"
+            return f"it was stopped on {bot}" + ("" if standing.reason else ", since it ran or was silent for too long")
         case TaskState.BOT_DIED:
             return f"its bot {bot} was lost or failed"
         case TaskState.CANCELED:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from swarming_common.model.dimensions import Requirements
+from swarming_common.model.dimensions import Requirements, asked_ids
 from swarming_frontend.explanation.amounts import counted, listed, ordinal, roughly, span_between
 from swarming_frontend.explanation.bot_words import (
     about_busy,
@@ -105,7 +105,9 @@ def _about_start(situation: Situation, forecast: Forecast) -> str:
 
 
 def _about_no_match(situation: Situation) -> str:
-    misses = situation.matching.near_misses
+    misses, ids = situation.matching.near_misses, asked_ids(situation.asked)
+    if ids and not misses:
+        return f"No live bot has the id {' or '.join(ids)}."
     start = f"No bot has all that it asks for ({dimensions_text(situation.asked)})"
     return f"{start}: {near_miss_text(misses[0])}." if misses else f"{start}."
 

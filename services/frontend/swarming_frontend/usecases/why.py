@@ -2,9 +2,11 @@
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -15,6 +17,7 @@ from swarming_common.hints import addresses
 from swarming_common.hints.frontend import WhyAnswered
 from swarming_common.hints.scheduler import WhyAsked
 from swarming_common.model.dimensions import Requirements, matches
+from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId
 from swarming_common.pools.port import Order, Pools
@@ -74,12 +77,14 @@ class WhyPending:
         replies: Replies,
         death_timeout_secs: int,
         pools: Pools,
+        shard_count: int,
     ) -> None:
         self._database = database
         self._bus = bus
         self._replies = replies
         self._death_timeout = timedelta(seconds=death_timeout_secs)
         self._pools = pools
+        self._shard_count = shard_count
 
     async def __call__(self, question: AskWhy, now: datetime) -> Explanation:
         """Raises NotFound, DatabaseAway."""
@@ -118,7 +123,8 @@ class WhyPending:
         excluded = frozenset(told.excluded_bots if told else (one.bot_id for one in rows.lost))
         # 10,000 bots take a tenth of a second, in which others want to be served
         bots = await asyncio.to_thread(look_over, rows.fleet, slices, excluded)
-        situation = self._situation(rows, word, now, current, bots)
+        ahead = [rows.ahead, *await self._ahead_in_other_shards(rows, bots[0])]
+        situation = self._situation(rows, word, now, current, bots, other_queues(ahead, slices[0], bots[0]))
         runs: list[RunSpan] = []
         if situation.matching.usable:
             runs = await self._database.read(lambda c: newest_runs(c, situation.matching.sample, now - WINDOW))
@@ -132,8 +138,23 @@ class WhyPending:
             forecast=expected,
         )
 
+    async def _ahead_in_other_shards(self, rows: _Rows, bots: MatchingBots) -> list[PendingAhead]:
+        """A bot in several pools takes the most urgent task of them all."""
+        pools = {pool for kind in bots.kinds for pool in kind.get("pool", ())}
+        shards = sorted({shard_of_pool(pool, self._shard_count) for pool in pools} - {rows.stored.shard})
+        if not shards:
+            return []
+        ahead = partial(pending_ahead, priority=rows.waiting.priority, task_id=rows.stored.task_id)
+        return await self._database.read(lambda c: [ahead(c, shard=shard) for shard in shards])
+
     def _situation(
-        self, rows: _Rows, word: WhyAnswered | None, now: datetime, current: int, bots: list[MatchingBots]
+        self,
+        rows: _Rows,
+        word: WhyAnswered | None,
+        now: datetime,
+        current: int,
+        bots: list[MatchingBots],
+        others: OtherQueues,
     ) -> Situation:
         told = word if word is not None and word.is_waiting else None
         request = rows.stored.request
@@ -146,7 +167,7 @@ class WhyPending:
             slice_expiration_ts=told.slice_expiration_ts if told else rows.waiting.slice_expiration_ts,
             bots=bots,
             place=place_told(told) if told else place_counted(rows.ahead, asked, rows.waiting.priority),
-            others=other_queues(rows.ahead, asked, bots[0]),
+            others=others,
             lost=rows.lost,
             word=Word.SILENT if word is None else Word.TOLD if told else Word.UNKNOWN,
             waiting_bots=told.waiting_bots if told else None,
@@ -181,15 +202,16 @@ def place_counted(ahead: PendingAhead, asked: Requirements, priority: int) -> Pl
     )
 
 
-def other_queues(ahead: PendingAhead, asked: Requirements, bots: MatchingBots) -> OtherQueues:
-    """Tasks of other queues that go first on bots which match ours; ids that they may ask for are not looked at."""
+def other_queues(ahead: Sequence[PendingAhead], asked: Requirements, bots: MatchingBots) -> OtherQueues:
+    """Tasks of other queues, by shard, that go first on bots which match ours; ids that they may ask for are not looked
+    at."""
     competes: dict[Requirements, bool] = {asked: False}
     count = 0
-    for _, _, its_asked in ahead.tasks:
+    for _, _, its_asked in chain.from_iterable(one.tasks for one in ahead):
         if its_asked not in competes:
             competes[its_asked] = any(matches(its_asked, kind) for kind in bots.kinds)
         count += competes[its_asked]
-    return OtherQueues(ahead=count, is_least=bool(count) and ahead.is_least)
+    return OtherQueues(ahead=count, is_least=bool(count) and any(one.is_least for one in ahead))
 
 
 def _found(connection: Connection, task_id: TaskId) -> tuple[Standing, StoredRequest]:
