@@ -252,6 +252,24 @@ async def test_an_escaped_backslash_before_u0000_is_no_nul(frontend):
     assert reply.json()["request"]["name"] == "\\u0000"
 
 
+@pytest.mark.parametrize(
+    ("dimensions", "field"),
+    [
+        ({"pool": "default"}, "dimensions"),
+        (["pool=default"], "dimensions[0]"),
+        ([{"key": "pool", "value": ["default"]}], "dimensions[0].value"),
+        ([{"key": "pool"}], "dimensions[0].value"),
+    ],
+)
+async def test_who_gets_dimensions_wrong_is_shown_the_right_form(frontend, dimensions, field):
+    reply = await frontend.post("tasks/new", a_new_task(properties={"dimensions": dimensions}))
+
+    assert reply.status_code == 400
+    message = reply.json()["error"]["message"]
+    assert message.startswith(f"task_slices[0].properties.{field}: expected ")
+    assert message.endswith('dimensions are like [{"key": "pool", "value": "default"}]')
+
+
 async def test_unknown_fields_are_refused_and_named(frontend):
     assert_refused(await frontend.post("tasks/new", a_new_task(naem="x")), 400, "naem")
     inner = a_new_task(properties={"comand": []})

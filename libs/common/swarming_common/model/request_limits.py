@@ -120,7 +120,11 @@ def _check_slices(slices: Sequence[TaskSlice], limits: Limits, slices_path: str)
 
 def _check_pool(one: TaskSlice, first: TaskSlice, path: str) -> None:
     pools = [value for key, value in one.properties.dimensions if key == "pool"]
-    expect(len(pools) == 1 and "|" not in pools[0], path, "pool, exactly once and without alternatives")
+    expect(
+        len(pools) == 1 and "|" not in pools[0],
+        path,
+        "pool, exactly once and without alternatives, such as pool=default",
+    )
     wanted = [value for key, value in first.properties.dimensions if key == "pool"]
     expect(pools == wanted, path, "the same pool in all slices")
     ids = [value for key, value in one.properties.dimensions if key == "id"]

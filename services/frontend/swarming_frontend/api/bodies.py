@@ -25,10 +25,17 @@ async def read_message(request: Request, kind: type[M], max_bytes: int, *, optio
     try:
         message = kind.model_validate_json(body)
     except ValidationError as error:
-        raise invalid_message(error) from error
+        raise _with_its_form(invalid_message(error)) from error
     if b"\\u0000" in body:  # the only way to write it in JSON; what it finds may also be an escaped backslash
         _refuse_nul(pydantic_core.from_json(body), "")
     return message
+
+
+def _with_its_form(error: InvalidInput) -> InvalidInput:
+    """Dimensions have another form in every dialect, so whoever gets them wrong is shown one."""
+    if "dimensions" not in error.field.replace("[", ".").split("."):
+        return error
+    return InvalidInput(error.field, f'{error.expected}; dimensions are like [{{"key": "pool", "value": "default"}}]')
 
 
 def _refuse_nul(value: Any, path: str) -> None:
