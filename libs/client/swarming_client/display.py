@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from swarming_client.errors import RequestRefused
 from swarming_client.messages import TaskResult
 
 
@@ -34,3 +35,8 @@ def state_text(task: TaskResult) -> str:
     failed = task.failure and task.state == "COMPLETED"
     lost = task.internal_failure and task.state != "BOT_DIED"
     return task.state + " (failed)" * failed + " (internal failure)" * lost
+
+
+def refusal_text(refused: RequestRefused) -> str:
+    """Show the server's words in a line that names the task or bot itself, and so without the parameter's name."""
+    return str(refused).removeprefix("task_id: ").removeprefix("bot_id: ")

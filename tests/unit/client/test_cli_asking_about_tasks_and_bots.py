@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swarming_client.table import table
-from tests.unit.client.scripted_server import TASK, ScriptedServer, a_result
+from tests.unit.client.scripted_server import TASK, Answer, ScriptedServer, a_result
 
 Swarming = Callable[..., Any]
 LONG_NAME = "a name that is much longer than any terminal could ever want to show " * 3
@@ -120,6 +120,19 @@ def test_cancel_says_what_came_of_each_task_and_fails_if_one_goes_on(server: Scr
     assert first == "swarming: task a10: canceled"
     assert "--kill-running" in second
     assert server.asked_for("task/a10/cancel")[0].body == {"kill_running": False}
+
+
+def test_cancel_names_a_task_that_there_is_not_and_cancels_the_others(server: ScriptedServer, swarming: Swarming):
+    server.script("task/a10/cancel", Answer(404, {"error": {"message": "task_id: there is no such task"}}))
+    server.script("task/b10/cancel", {"ok": True, "was_running": False})
+
+    ended = swarming("cancel", "--json", "a10", "b10")
+
+    assert (ended.code, ended.json) == (1, {"ok": True, "was_running": False})
+    assert ended.err.splitlines() == [
+        "swarming: task a10: not canceled: there is no such task",
+        "swarming: task b10: canceled",
+    ]
 
 
 def test_cancel_kills_a_running_task_when_told_to(server: ScriptedServer, swarming: Swarming):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.client.scripted_server import TASK, ScriptedServer, a_result
+from tests.unit.client.scripted_server import TASK, Answer, ScriptedServer, a_result
 
 Swarming = Callable[..., Any]
 
@@ -98,6 +98,19 @@ def test_bots_are_deleted(server: ScriptedServer, swarming: Swarming):
     assert (two.code, two.err) == (0, "swarming: bot a: deleted\nswarming: bot b: deleted\n")
     assert (dead.code, dead.err) == (0, "swarming: 2 dead bots asked to be forgotten\n")
     assert server.asked_for("bots/delete_dead")[0].body == {"dimensions": ["pool:p"]}
+
+
+def test_a_bot_that_cannot_be_deleted_is_named_and_the_others_are_deleted(server: ScriptedServer, swarming: Swarming):
+    server.script("bot/a/delete", Answer(404, {"error": {"message": "bot_id: there is no such bot"}}))
+    server.script("bot/b/delete", {"deleted": True})
+
+    ended = swarming("bot-delete", "a", "b")
+
+    assert ended.code == 1
+    assert ended.err.splitlines() == [
+        "swarming: bot a: not deleted: there is no such bot",
+        "swarming: bot b: deleted",
+    ]
 
 
 @pytest.mark.parametrize("args", [(), ("a", "--dead"), ("a", "-d", "pool=p")])

@@ -297,9 +297,15 @@ def test_collect_gives_up_after_its_time(server: ScriptedServer, swarming: Swarm
     assert ended.err == f"swarming: task {TASK} has not ended in the time given: it is RUNNING\n"
 
 
-def test_collect_of_an_unknown_task_says_so(server: ScriptedServer, swarming: Swarming):
-    server.script(f"task/{TASK}/stdout", Answer(404, {"error": {"message": f"there is no task {TASK}"}}))
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_collect_names_a_task_that_there_is_not_and_goes_on(
+    server: ScriptedServer, swarming: Swarming, form: tuple[str, ...]
+):
+    a_finished_task(server, "42\n")
+    for call in ("stdout", "result"):
+        server.script(f"task/a10/{call}", Answer(404, {"error": {"message": "task_id: there is no such task"}}))
 
-    ended = swarming("collect", TASK)
+    ended = swarming("collect", *form, "a10", TASK)
 
-    assert (ended.code, ended.err) == (1, f"swarming: there is no task {TASK}\n")
+    assert (ended.code, ended.err) == (1, "swarming: task a10: there is no such task\n")
+    assert ended.json == (a_result() if form else 42)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
-from swarming_client.errors import UsageError
+from swarming_client.display import refusal_text
+from swarming_client.errors import RequestRefused, UsageError
 from swarming_client.option_types import key_value
+
+if TYPE_CHECKING:
+    from swarming_client.api import Swarming
 
 HELP = "forget bots, or with --dead all dead ones; one that polls again is back"
 
@@ -26,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="K=V",
         help="with --dead, only those that have this; repeatable",
     )
+    parser.epilog = "Exits with 1 when a bot could not be deleted."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,9 +44,17 @@ def run(args: argparse.Namespace) -> int:
             if args.json:
                 console.print_json({"matched": str(matched)})
             console.say(f"{matched} dead {'bot' if matched == 1 else 'bots'} asked to be forgotten")
-        for bot_id in args.bot_id:
-            client.delete_bot(bot_id)
-            if args.json:
-                console.print_json({"deleted": True})
-            console.say(f"bot {bot_id}: deleted")
-    return 0
+        oks = [_delete(args, client, console, bot_id) for bot_id in args.bot_id]
+    return 0 if all(oks) else 1
+
+
+def _delete(args: argparse.Namespace, client: Swarming, console: Console, bot_id: str) -> bool:
+    try:
+        client.delete_bot(bot_id)
+    except RequestRefused as refused:
+        console.say(f"bot {bot_id}: not deleted: {refusal_text(refused)}")
+        return False
+    if args.json:
+        console.print_json({"deleted": True})
+    console.say(f"bot {bot_id}: deleted")
+    return True

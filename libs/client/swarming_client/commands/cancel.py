@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
-from swarming_client.errors import UsageError
+from swarming_client.display import refusal_text
+from swarming_client.errors import RequestRefused, UsageError
 from swarming_client.messages import CancelReply
 from swarming_client.option_types import tag
 
@@ -37,17 +38,23 @@ def run(args: argparse.Namespace) -> int:
     """Cancel each task and say what came of it."""
     if bool(args.task_id) == bool(args.tag):
         raise UsageError("give either ids or --tag")
-    all_ok = True
     with Console() as console, connect(args, console) as client:
         if args.tag:
             _cancel_by_tags(args, client, console)
-        for task_id in args.task_id:
-            reply = client.cancel(task_id, kill_running=args.kill_running)
-            if args.json:
-                console.print_json(reply.json)
-            console.say(f"task {task_id}: {_outcome(reply, args.kill_running)}")
-            all_ok = all_ok and reply.ok
-    return 0 if all_ok else 1
+        oks = [_cancel(args, client, console, task_id) for task_id in args.task_id]
+    return 0 if all(oks) else 1
+
+
+def _cancel(args: argparse.Namespace, client: Swarming, console: Console, task_id: str) -> bool:
+    try:
+        reply = client.cancel(task_id, kill_running=args.kill_running)
+    except RequestRefused as refused:
+        console.say(f"task {task_id}: not canceled: {refusal_text(refused)}")
+        return False
+    if args.json:
+        console.print_json(reply.json)
+    console.say(f"task {task_id}: {_outcome(reply, args.kill_running)}")
+    return reply.ok
 
 
 def _cancel_by_tags(args: argparse.Namespace, client: Swarming, console: Console) -> None:

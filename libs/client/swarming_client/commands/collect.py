@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
-from swarming_client.errors import WaitTimeout
+from swarming_client.display import refusal_text
+from swarming_client.errors import RequestRefused, WaitTimeout
 from swarming_client.exit_code import exit_code_of
 from swarming_client.messages import TaskResult
 from swarming_client.watch import tell_why, watch_output, watch_result
@@ -29,7 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SECS",
         help="how long to wait for all of them together; 0 or less does not wait (default: for ever)",
     )
-    parser.epilog = "Outputs come in the order of the ids. With --json, one line for each result instead."
+    parser.epilog = (
+        "Outputs come in the order of the ids; an id without a task counts as an exit code of 1. With --json, one line"
+        " for each result instead."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,6 +56,9 @@ def _collect(client: Swarming, console: Console, task_id: str, left_secs: float 
         console.say(str(timeout))
         if as_json:
             console.print_json(client.result(task_id).json)
+        return 1
+    except RequestRefused as refused:
+        console.say(f"task {task_id}: {refusal_text(refused)}")
         return 1
     console.print_json(result.json)
     return _report(console, result)
