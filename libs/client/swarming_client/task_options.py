@@ -46,10 +46,10 @@ def task_from(args: argparse.Namespace) -> NewTask:
         command=command,
         dimensions=args.dimension,
         name=args.name,
-        priority=args.priority,
-        expiration_secs=args.expiration,
-        execution_timeout_secs=args.timeout,
-        io_timeout_secs=args.io_timeout,
+        priority=_number(args.priority, DEFAULT_PRIORITY),
+        expiration_secs=_number(args.expiration, DEFAULT_EXPIRATION_SECS),
+        execution_timeout_secs=_number(args.timeout, DEFAULT_EXECUTION_TIMEOUT_SECS),
+        io_timeout_secs=_number(args.io_timeout, DEFAULT_IO_TIMEOUT_SECS),
         env=dict(args.env),
         env_prefixes=_grouped(args.env_prefix),
         relative_cwd=args.relative_cwd,
@@ -67,6 +67,18 @@ def command_of(args: argparse.Namespace) -> list[str]:
     """Give the command of the line, without the `--` before it."""
     command: list[str] = args.command
     return command[1:] if command[:1] == ["--"] else command
+
+
+def given_options(args: argparse.Namespace) -> list[str]:
+    """Name those of a task's options that the line has, even if it gives one its default."""
+    blank = argparse.ArgumentParser()
+    add_task_options(blank)
+    unset = vars(blank.parse_args([]))
+    return [
+        "--" + name.replace("_", "-")
+        for name, value in unset.items()
+        if name != "command" and getattr(args, name) != value
+    ]
 
 
 def login_name() -> str | None:
@@ -104,30 +116,15 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
 def _add_when(parser: argparse.ArgumentParser) -> None:
     when = parser.add_argument_group("when and for how long (seconds, or 90s, 15m, 6h, 2d)")
     when.add_argument(
-        "--priority",
-        type=int,
-        default=DEFAULT_PRIORITY,
-        metavar="N",
-        help="0 to 255, lower goes first (default: %(default)s)",
+        "--priority", type=int, metavar="N", help=f"0 to 255, lower goes first (default: {DEFAULT_PRIORITY})"
     )
     when.add_argument(
-        "--expiration",
-        type=duration,
-        default=DEFAULT_EXPIRATION_SECS,
-        metavar="TIME",
-        help="how long it may wait for a bot (default: 6h)",
+        "--expiration", type=duration, metavar="TIME", help="how long it may wait for a bot (default: 6h)"
     )
-    when.add_argument(
-        "--timeout",
-        type=duration,
-        default=DEFAULT_EXECUTION_TIMEOUT_SECS,
-        metavar="TIME",
-        help="how long it may run (default: 1h)",
-    )
+    when.add_argument("--timeout", type=duration, metavar="TIME", help="how long it may run (default: 1h)")
     when.add_argument(
         "--io-timeout",
         type=duration,
-        default=DEFAULT_IO_TIMEOUT_SECS,
         metavar="TIME",
         help="how long it may run without any output (default: 0, which is no limit)",
     )
@@ -146,6 +143,10 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
         help="the run that submits it: it ends with that task (a command finds its own in SWARMING_TASK_ID)",
     )
     labels.add_argument("--outlives-parent", action="store_true", help="go on when the parent has ended")
+
+
+def _number(given: int | None, default: int) -> int:
+    return default if given is None else given
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,28 @@ def test_trigger_submits_a_whole_request(
 
     assert ended.out == f"{TASK}\n"
     assert server.asked_for("tasks/new")[0].body == request
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["-d", "a=b"], "--dimension"),
+        (["--priority", "100"], "--priority"),
+        (["--idempotent", "--io-timeout", "0"], "--io-timeout, --idempotent"),
+        (["--user", ""], "--user"),
+    ],
+)
+def test_an_option_beside_a_whole_request_is_refused_and_named(
+    server: ScriptedServer, swarming: Swarming, tmp_path: Path, given: list[str], named: str
+):
+    file = tmp_path / "request.json"
+    file.write_text("{}")
+
+    ended = swarming("trigger", "--request-json", str(file), *given)
+
+    assert ended.code == 2
+    assert set(named.split(", ")) == set(re.findall(r"--[a-z-]+", ended.err)) - {"--request-json"}
+    assert server.asked == []
 
 
 def test_collect_prints_outputs_in_turn_and_exits_with_the_first_failure(server: ScriptedServer, swarming: Swarming):

@@ -13,7 +13,7 @@ from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
 from swarming_client.errors import UsageError
 from swarming_client.new_task import NewTask
-from swarming_client.task_options import add_task_options, command_of, task_from
+from swarming_client.task_options import add_task_options, command_of, given_options, task_from
 
 HELP = "submit a task, print its id and do not wait"
 
@@ -46,6 +46,8 @@ def _task(args: argparse.Namespace) -> NewTask | Mapping[str, Any]:
         return task_from(args)
     if command_of(args):
         raise UsageError("give either --request-json or a command")
+    if given := given_options(args):
+        raise UsageError(f"--request-json has the whole task: {', '.join(given)} cannot be given with it")
     return _read_request(args.request_json)
 
 
