@@ -17,7 +17,8 @@ def normal_server_address(server: str) -> str:
     address = server if "://" in server else f"http://{server}"
     try:
         parts = urlsplit(address)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        lacks_port = parts.netloc.endswith(":")  # as for `http:/x`, whose host would be called http
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not lacks_port
     except ValueError:  # a port that is no number, a broken IPv6 address
         valid = False
     if not valid or any(c.isspace() for c in address):

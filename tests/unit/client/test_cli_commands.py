@@ -94,6 +94,16 @@ def test_no_command_at_all_shows_the_help_as_a_complaint(swarming: Swarming):
     assert "commands:" in ended.err
 
 
+def test_a_malformed_address_is_a_wrong_use_wherever_it_comes_from(swarming: Swarming, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SWARMING_SERVER", "htp:/x")
+
+    by_variable, by_option = swarming("tasks"), swarming("tasks", "--server", "htp:/x")
+
+    assert by_variable == by_option
+    assert (by_variable.code, by_variable.out) == (2, "")
+    assert "not a server address: 'htp:/x' (expected something like" in by_variable.err
+
+
 def test_the_version_is_the_installed_packages(swarming: Swarming):
     ended = swarming("--version")
 

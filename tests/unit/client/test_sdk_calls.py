@@ -258,7 +258,9 @@ def test_an_id_cannot_lead_to_another_path():
     assert wire.requests[0].url.raw_path == b"/api/swarming/v1/task/..%2F..%2Fx%3Fy/result"
 
 
-@pytest.mark.parametrize("address", ["", "ftp://x", "http://", "http://host:port", "http://a b", "http://[::1"])
+@pytest.mark.parametrize(
+    "address", ["", "ftp://x", "http://", "http://host:port", "http://a b", "http://[::1", "htp:/x", "http:/x:8080"]
+)
 def test_an_address_that_is_none_is_refused_at_once(address: str):
     with pytest.raises(UsageError, match="not a server address"):
         Swarming(address)
