@@ -110,13 +110,19 @@ def test_a_task_for_a_bot_runs_on_that_bot(swarming: Deployment, bot_id):
     assert (result.state, result.bot_id) == ("COMPLETED", bot_id)
 
 
-@pytest.mark.parametrize("limit", ["--timeout", "--io-timeout"])
-def test_a_task_that_takes_too_long_is_stopped(swarming: Deployment, limit):
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [
+        ("--timeout", "it ran for longer than its execution_timeout_secs"),
+        ("--io-timeout", "it printed nothing for longer than its io_timeout_secs"),
+    ],
+)
+def test_a_task_that_takes_too_long_is_stopped(swarming: Deployment, limit: str, why: str):
     answer = swarming.run_command("run", limit, "1", "--", "sh", "-c", "echo begun; exec sleep 60")
 
     assert answer.stdout == "begun\n"
     assert answer.returncode == 128 + signal.SIGTERM
-    assert "timed out" in answer.stderr
+    assert answer.stderr.endswith(f": timed out: {why}\n")
 
 
 def test_a_task_that_no_bot_takes_expires(swarming: Deployment):

@@ -56,15 +56,21 @@ def test_a_task_that_timed_out_by_a_signal_says_so_and_keeps_the_signal():
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "reason", "said"),
     [
-        ("BOT_DIED", "the bot died: no"),
-        ("NO_RESOURCE", "no resource: no"),
-        ("CLIENT_ERROR", "its input is not valid: no"),
+        ("BOT_DIED", "no", "the bot died: no"),
+        ("NO_RESOURCE", "no", "no resource: no"),
+        ("CLIENT_ERROR", "no", "its input is not valid: no"),
+        ("KILLED", "its parent ended", "killed: its parent ended"),
+        (
+            "TIMED_OUT",
+            "it ran for longer than its execution_timeout_secs",
+            "timed out: it ran for longer than its execution_timeout_secs",
+        ),
     ],
 )
-def test_the_reason_that_the_server_knows_is_told(state: str, said: str):
-    assert why_it_failed(a_result(state, None, reason="no")) == said
+def test_the_reason_that_the_server_knows_is_told(state: str, reason: str, said: str):
+    assert why_it_failed(a_result(state, None, reason=reason)) == said
 
 
 def test_a_stopped_task_never_succeeds_even_if_its_process_ended_with_0():
