@@ -183,9 +183,9 @@ def test_all_dead_bots_are_forgotten_at_once(swarming: Deployment, client: Swarm
     client.wait(client.terminate(bot), timeout_secs=SOON)
     wait_until(lambda: client.bot(bot).is_dead)
 
-    matched = client.delete_dead_bots(dimensions=[("pool", bot)])
+    reply = client.delete_dead_bots(dimensions=[("pool", bot)])
 
-    assert matched == 1
+    assert reply.matched == 1
     wait_until(lambda: client.bot(bot).deleted)
     assert bot not in {one.bot_id for one in client.bots().items}
     assert client.bot_tasks(bot).items[0].state == "COMPLETED"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeout,
     )
-    from swarming_client.messages import CancelReply, Explanation, SubmittedTask, TaskOutput, TaskResult
+    from swarming_client.messages import CancelReply, Explanation, MatchedReply, SubmittedTask, TaskOutput, TaskResult
     from swarming_client.new_task import NewTask
     from swarming_client.uploads import JoinToken, UploadedVersion, Uploads
 
@@ -25,7 +25,8 @@ _HOMES = {
     "NewTask": "new_task",
     **dict.fromkeys(("JoinToken", "UploadedVersion", "Uploads"), "uploads"),
     "BotInfo": "bot_messages",
-    **dict.fromkeys(("CancelReply", "Explanation", "SubmittedTask", "TaskOutput", "TaskResult"), "messages"),
+    **dict.fromkeys(("CancelReply", "Explanation", "MatchedReply", "SubmittedTask"), "messages"),
+    **dict.fromkeys(("TaskOutput", "TaskResult"), "messages"),
     **dict.fromkeys(("NotAllowed", "NotFound", "RequestRefused", "ServerUnavailable"), "errors"),
     **dict.fromkeys(("SwarmingError", "UnexpectedReply", "UsageError", "WaitTimeout"), "errors"),
 }
@@ -35,6 +36,7 @@ __all__ = [
     "CancelReply",
     "Explanation",
     "JoinToken",
+    "MatchedReply",
     "NewTask",
     "NotAllowed",
     "NotFound",

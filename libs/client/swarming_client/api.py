@@ -18,9 +18,9 @@ from swarming_client.errors import UnexpectedReply
 from swarming_client.follow import LONGEST_HOLD_SECS, Waiting, follow_output, follow_result
 from swarming_client.messages import (
     CancelReply,
-    CancelTasksReply,
     Explanation,
     Json,
+    MatchedReply,
     PriorityReply,
     SubmittedTask,
     TaskList,
@@ -134,19 +134,19 @@ class Swarming:
         call = Call(method="POST", path=f"task/{_part(task_id)}/cancel", body=body)
         return self._ask(CancelReply.from_json, call)
 
-    def cancel_by_tags(self, tags: Sequence[str], *, kill_running: bool = False) -> int:
+    def cancel_by_tags(self, tags: Sequence[str], *, kill_running: bool = False) -> MatchedReply:
         """Cancel the tasks that wait and have all the tags, with `kill_running` also those that run; say how many.
 
-        It does not wait until they have ended.
+        It does not wait until they have ended. Of several pages, the reply is the last one with the sum of all.
         """
         body: Json = {"tags": list(tags), "kill_running": kill_running, "limit": LARGEST_PAGE}
         matched = 0
         while True:
-            reply = self._ask(CancelTasksReply.from_json, Call(method="POST", path="tasks/cancel", body=body))
+            reply = self._ask(MatchedReply.from_json, Call(method="POST", path="tasks/cancel", body=body))
             matched += reply.matched
-            if not reply.cursor:
-                return matched
-            body = body | {"cursor": reply.cursor}
+            if not reply.json.get("cursor"):
+                return MatchedReply.from_json(reply.json | {"matched": str(matched)})
+            body = body | {"cursor": reply.json["cursor"]}
 
     def retry(self, task_id: str) -> SubmittedTask:
         """Submit a clone of the task, once, even if the answer gets lost."""
@@ -231,10 +231,10 @@ class Swarming:
         """Forget the bot; its history stays, and should it poll again, it is back."""
         self._ask(lambda json: json, _of_bot(bot_id, "delete", {}))
 
-    def delete_dead_bots(self, *, dimensions: Sequence[tuple[str, str]] = ()) -> int:
+    def delete_dead_bots(self, *, dimensions: Sequence[tuple[str, str]] = ()) -> MatchedReply:
         """Forget all dead bots that have these dimensions, within seconds; say how many they are."""
         body = {"dimensions": [f"{key}:{value}" for key, value in dimensions]}
-        return self._ask(lambda json: int(json["matched"]), Call(method="POST", path="bots/delete_dead", body=body))
+        return self._ask(MatchedReply.from_json, Call(method="POST", path="bots/delete_dead", body=body))
 
     def uploads(self, kind: str) -> Uploads:
         """Look at, and change, a file for bots: `bot_config`, `bootstrap` or `bot_archive`."""

@@ -168,17 +168,16 @@ class CancelReply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CancelTasksReply:
-    """How many tasks had the tags and were asked to end; `cursor` leads to more of them, None at the end."""
+class MatchedReply:
+    """How many tasks or bots were meant, and so asked to end or to be forgotten."""
 
     matched: int
-    cursor: str | None
     json: Json
 
     @classmethod
-    def from_json(cls, json: Json) -> CancelTasksReply:
-        """Read the reply to a cancel by tags; raises TypeError or ValueError when it is none."""
-        return cls(matched=int(json.get("matched", 0)), cursor=json.get("cursor"), json=json)
+    def from_json(cls, json: Json) -> MatchedReply:
+        """Read the reply to a command for many; raises TypeError or ValueError when it is none."""
+        return cls(matched=int(json.get("matched", 0)), json=json)
 
 
 @dataclass(frozen=True, kw_only=True)

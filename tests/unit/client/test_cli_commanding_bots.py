@@ -100,6 +100,13 @@ def test_bots_are_deleted(server: ScriptedServer, swarming: Swarming):
     assert server.asked_for("bots/delete_dead")[0].body == {"dimensions": ["pool:p"]}
 
 
+def test_bot_delete_of_dead_ones_with_json_is_the_servers_reply(server: ScriptedServer, swarming: Swarming):
+    reply = {"matched": "2", "now": "2026-11-23T17:08:19"}
+    server.script("bots/delete_dead", reply)
+
+    assert swarming("bot-delete", "--dead", "--json").json == reply
+
+
 def test_a_bot_that_cannot_be_deleted_is_named_and_the_others_are_deleted(server: ScriptedServer, swarming: Swarming):
     server.script("bot/a/delete", Answer(404, {"error": {"message": "bot_id: there is no such bot"}}))
     server.script("bot/b/delete", {"deleted": True})

@@ -23,10 +23,10 @@ def test_cancel_by_tags_goes_on_to_the_last_page(server: ScriptedServer, swarmin
     assert second == first | {"cursor": "c1"}
 
 
-def test_cancel_by_tags_with_json(server: ScriptedServer, swarming: Swarming):
-    server.script("tasks/cancel", {"matched": "1"})
+def test_cancel_by_tags_with_json_is_the_last_page_with_the_sum_of_all(server: ScriptedServer, swarming: Swarming):
+    server.script("tasks/cancel", {"matched": "1000", "cursor": "c1", "now": "1"}, {"matched": "2", "now": "2"})
 
-    assert swarming("cancel", "--json", "--tag", "a:b").json == {"matched": "1"}
+    assert swarming("cancel", "--json", "--tag", "a:b").json == {"matched": "1002", "now": "2"}
 
 
 @pytest.mark.parametrize("args", [(), ("a10", "--tag", "a:b")])

@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give either ids or --dead (and --dimension)")
     with Console() as console, connect(args, console) as client:
         if args.dead:
-            matched = client.delete_dead_bots(dimensions=args.dimension)
+            reply = client.delete_dead_bots(dimensions=args.dimension)
             if args.json:
-                console.print_json({"matched": str(matched)})
-            console.say(f"{matched} dead {'bot' if matched == 1 else 'bots'} asked to be forgotten")
+                console.print_json(reply.json)
+            console.say(f"{reply.matched} dead {'bot' if reply.matched == 1 else 'bots'} asked to be forgotten")
         oks = [_delete(args, client, console, bot_id) for bot_id in args.bot_id]
     return 0 if all(oks) else 1
 

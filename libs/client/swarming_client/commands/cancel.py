@@ -58,11 +58,11 @@ def _cancel(args: argparse.Namespace, client: Swarming, console: Console, task_i
 
 
 def _cancel_by_tags(args: argparse.Namespace, client: Swarming, console: Console) -> None:
-    matched = client.cancel_by_tags(args.tag, kill_running=args.kill_running)
+    reply = client.cancel_by_tags(args.tag, kill_running=args.kill_running)
     if args.json:
-        console.print_json({"matched": str(matched)})
-    tasks = "task" if matched == 1 else "tasks"
-    console.say(f"{matched} {tasks} asked to end")
+        console.print_json(reply.json)
+    tasks = "task" if reply.matched == 1 else "tasks"
+    console.say(f"{reply.matched} {tasks} asked to end")
 
 
 def _outcome(reply: CancelReply, kill_running: bool) -> str:
