@@ -22,7 +22,7 @@ def is_final(state: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """How a task stands, or how it ended; `duration` is in seconds, times are in UTC."""
+    """How a task stands, or how it ended; `duration` is in seconds, times are in UTC, slices count from 0."""
 
     task_id: str
     state: str
@@ -37,6 +37,7 @@ class TaskResult:
     internal_failure: bool
     deduped_from: str | None
     priority: int | None
+    current_slice: int
     reason: str | None
     created: datetime | None
     started: datetime | None
@@ -66,6 +67,7 @@ class TaskResult:
             internal_failure=json.get("internal_failure", False),
             deduped_from=json.get("deduped_from"),
             priority=_integer(json.get("priority")),
+            current_slice=int(json.get("current_task_slice", 0)),
             reason=json.get("reason"),
             created=time_of(json.get("created_ts")),
             started=time_of(json.get("started_ts")),
@@ -76,11 +78,9 @@ class TaskResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskRequest:
-    """What was asked for when the task was submitted (first slice); all `_secs` are seconds."""
+class TaskSlice:
+    """One way to run the task, and for how long it may wait for that; all `_secs` are seconds."""
 
-    name: str
-    priority: int | None
     expiration_secs: int | None
     execution_timeout_secs: int | None
     io_timeout_secs: int | None
@@ -90,18 +90,12 @@ class TaskRequest:
     relative_cwd: str | None
     idempotent: bool
     wait_for_capacity: bool
-    authenticated: str | None
-    parent_task_id: str | None
-    outlives_parent: bool
-    json: Json
 
     @classmethod
-    def from_json(cls, json: Json) -> TaskRequest:
-        """Read a TaskRequest; raises KeyError, TypeError or ValueError when it is none."""
-        properties = json.get("properties") or _first_slice(json).get("properties", {})
+    def from_json(cls, json: Json) -> TaskSlice:
+        """Read a TaskSlice; raises KeyError, TypeError or ValueError when it is none."""
+        properties = json.get("properties", {})
         return cls(
-            name=json.get("name", ""),
-            priority=_integer(json.get("priority")),
             expiration_secs=_integer(json.get("expiration_secs")),
             execution_timeout_secs=_integer(properties.get("execution_timeout_secs")),
             io_timeout_secs=_integer(properties.get("io_timeout_secs")),
@@ -110,7 +104,30 @@ class TaskRequest:
             env=_pairs(properties.get("env", ())),
             relative_cwd=properties.get("relative_cwd"),
             idempotent=properties.get("idempotent", False),
-            wait_for_capacity=_first_slice(json).get("wait_for_capacity", False),
+            wait_for_capacity=json.get("wait_for_capacity", False),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRequest:
+    """What was asked for when the task was submitted; a bot gets the first of the slices that finds one."""
+
+    name: str
+    priority: int | None
+    slices: tuple[TaskSlice, ...]
+    authenticated: str | None
+    parent_task_id: str | None
+    outlives_parent: bool
+    json: Json
+
+    @classmethod
+    def from_json(cls, json: Json) -> TaskRequest:
+        """Read a TaskRequest; raises KeyError, TypeError or ValueError when it is none."""
+        slices: Sequence[Json] = json.get("task_slices") or [json]  # an old request is itself its only slice
+        return cls(
+            name=json.get("name", ""),
+            priority=_integer(json.get("priority")),
+            slices=tuple(TaskSlice.from_json(one) for one in slices),
             authenticated=json.get("authenticated"),
             parent_task_id=json.get("parent_task_id"),
             outlives_parent=json.get("outlives_parent", False),
@@ -298,8 +315,3 @@ def time_of(value: str | None) -> datetime | None:
 
 def _pairs(items: Sequence[Json]) -> tuple[tuple[str, str], ...]:
     return tuple((item["key"], item.get("value", "")) for item in items)
-
-
-def _first_slice(json: Json) -> Json:
-    slices: list[Json] = json.get("task_slices") or [{}]
-    return slices[0]

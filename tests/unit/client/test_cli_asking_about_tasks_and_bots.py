@@ -74,6 +74,31 @@ def test_a_task_that_waits_for_capacity_is_shown_to_wait_for_a_bot(server: Scrip
     assert "waits for a bot  yes" in ended.out.splitlines()
 
 
+def test_a_task_of_several_slices_is_shown_with_each_of_them_and_which_is_current(
+    server: ScriptedServer, swarming: Swarming
+):
+    slices = [
+        {"expiration_secs": secs, "properties": {"command": [name], "dimensions": [{"key": "os", "value": name}]}}
+        for name, secs in (("mac", "60"), ("linux", "90"))
+    ]
+    server.script(f"task/{TASK}/result", a_result("PENDING", current_task_slice="1"))
+    server.script(f"task/{TASK}/request", {"name": "hello", "expiration_secs": "150", "task_slices": slices})
+
+    lines = [re.split(r"  +", line) for line in swarming("task", TASK).out.splitlines()]
+
+    first = lines.index(["slice 1", "of 2"])
+    assert lines[first : first + 8] == [
+        ["slice 1", "of 2"],
+        ["command", "mac"],
+        ["dimensions", "os=mac"],
+        ["may wait", "1m"],
+        ["slice 2", "of 2, the current one"],
+        ["command", "linux"],
+        ["dimensions", "os=linux"],
+        ["may wait", "1m30s"],
+    ]
+
+
 def test_a_task_with_json_is_a_task_request_metadata(server: ScriptedServer, swarming: Swarming):
     server.script(f"task/{TASK}/result", a_result())
     server.script(f"task/{TASK}/request", {"name": "hello"})

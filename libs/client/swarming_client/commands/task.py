@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
 from swarming_client.display import duration_text, seconds_text, state_text, time_text
 from swarming_client.errors import NotFound
-from swarming_client.messages import TaskRequest, TaskResult
+from swarming_client.messages import TaskRequest, TaskResult, TaskSlice
 from swarming_client.table import one_line
 
 if TYPE_CHECKING:
@@ -37,9 +38,13 @@ def run(args: argparse.Namespace) -> int:
             metadata = {"task_id": result.task_id, "request": request.json, "task_result": result.json}
             console.print_json(metadata)
         else:
-            shown = (
-                _outcome(result) + _request(request, result.priority) + _family(client, args.task_id) + _labels(result)
-            )
+            shown = [
+                *_outcome(result),
+                *_slices(request.slices, result.current_slice),
+                *_request(request, result.priority),
+                *_family(client, args.task_id),
+                *_labels(result),
+            ]
             facts = [fact for fact in shown if fact[1]]
             width = max(len(label) for label, _ in facts)
             console.print(*(f"{label.ljust(width)}  {one_line(text)}" for label, text in facts))
@@ -63,18 +68,31 @@ def _outcome(result: TaskResult) -> list[tuple[str, str]]:
     ]
 
 
+def _slices(slices: Sequence[TaskSlice], current: int) -> Iterator[tuple[str, str]]:
+    """Yield the facts of each slice, below its number where there are several."""
+    for number, one in enumerate(slices):
+        if len(slices) > 1:
+            yield f"slice {number + 1}", f"of {len(slices)}" + ", the current one" * (number == current)
+        yield from _slice(one)
+
+
+def _slice(one: TaskSlice) -> list[tuple[str, str]]:
+    return [
+        ("command", shlex.join(one.command)),
+        ("folder", one.relative_cwd or ""),
+        ("environment", " ".join(f"{key}={shlex.quote(value)}" for key, value in one.env)),
+        ("dimensions", " ".join(f"{key}={value}" for key, value in one.dimensions)),
+        ("may wait", seconds_text(one.expiration_secs)),
+        ("waits for a bot", "yes" if one.wait_for_capacity else ""),
+        ("may run", seconds_text(one.execution_timeout_secs)),
+        ("may be silent", seconds_text(one.io_timeout_secs)),
+        ("idempotent", "yes" if one.idempotent else ""),
+    ]
+
+
 def _request(request: TaskRequest, priority: int | None) -> list[tuple[str, str]]:
     return [
-        ("command", shlex.join(request.command)),
-        ("folder", request.relative_cwd or ""),
-        ("environment", " ".join(f"{key}={shlex.quote(value)}" for key, value in request.env)),
-        ("dimensions", " ".join(f"{key}={value}" for key, value in request.dimensions)),
         ("priority", _priority(priority, request.priority)),
-        ("may wait", seconds_text(request.expiration_secs)),
-        ("waits for a bot", "yes" if request.wait_for_capacity else ""),
-        ("may run", seconds_text(request.execution_timeout_secs)),
-        ("may be silent", seconds_text(request.io_timeout_secs)),
-        ("idempotent", "yes" if request.idempotent else ""),
         ("parent", request.parent_task_id or ""),
         ("outlives parent", "yes" if request.outlives_parent else ""),
         ("submitted by", request.authenticated or ""),
