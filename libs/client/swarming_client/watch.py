@@ -53,7 +53,7 @@ class _Status:
         self._state = ""
         self._waiting_told = False
         self._since = time.monotonic()
-        self.update("PENDING")
+        self._console.status(f"task {task_id}…")  # the first answer may be held, and tells how it really stands
 
     def pass_on(self, result: TaskResult) -> TaskResult:
         """Show the result and return it."""

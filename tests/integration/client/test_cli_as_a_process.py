@@ -145,6 +145,7 @@ def test_progress_shows_on_a_terminal_and_leaves_no_trace_in_the_output(server: 
     a_finished_task(server)
     server.script(
         f"task/{TASK}/stdout",
+        an_output("", 0, "PENDING"),
         an_output("4", 1),
         an_output("2\n", 3, "COMPLETED"),
         an_output("", 3, "COMPLETED"),
@@ -160,6 +161,20 @@ def test_progress_shows_on_a_terminal_and_leaves_no_trace_in_the_output(server: 
     assert f"task {TASK}: pending…" in shown
     assert f"task {TASK}: running on bot1…" in shown
     assert shown.endswith("\r\x1b[K"), "the status line is cleared at the end"
+
+
+def test_collect_shows_no_state_that_a_task_had_before(server: ScriptedServer, start_swarming: Start):
+    a_finished_task(server)
+    ours, theirs = pty.openpty()
+
+    process = start_swarming("collect", TASK, stderr=theirs)
+    os.close(theirs)
+    shown = read_terminal(ours)
+    out, _ = process.communicate(timeout=DEADLINE_SECS)
+
+    assert (process.returncode, out) == (0, "42\n")
+    assert f"task {TASK}: completed" in shown
+    assert "pending" not in shown
 
 
 def test_a_table_is_cut_to_the_terminal(server: ScriptedServer, start_swarming: Start):
