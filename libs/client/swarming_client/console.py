@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,7 +34,7 @@ class Console:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
+        with self._lock, suppress(OSError):  # a terminal that was closed has no status line either
             self._clear_status()
 
     def write(self, text: str) -> None:

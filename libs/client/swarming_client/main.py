@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: list[str]) -> int:
     try:
         return _dispatch(argv)
-    except SystemExit as leaving:  # argparse, which has already printed help or a complaint
+    except SystemExit as leaving:  # argparse or a signal; the word about it has been said
         return leaving.code if isinstance(leaving.code, int) else FAILURE
 
 

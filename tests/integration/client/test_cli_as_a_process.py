@@ -10,8 +10,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.unit.client.scripted_server import (
     TASK,
+    Answer,
     Asked,
     ScriptedServer,
     a_finished_task,
@@ -127,6 +130,91 @@ def test_ctrl_c_while_the_submission_is_under_way_cancels_what_comes_of_it(
     assert "will be canceled" in said
     assert process.returncode == 130
     assert task.canceled.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_leave_says_that_the_task_goes_on(
+    server: ScriptedServer, start_swarming: Start, number: signal.Signals
+):
+    task = RunningTask(server)
+    process = start_swarming("run", "--", "sleep", "100")
+    assert task.followed.wait(DEADLINE_SECS)
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=DEADLINE_SECS)
+
+    assert (process.returncode, out) == (128 + number, "started\n")
+    assert err == f"swarming: task {TASK} goes on without us; `swarming collect {TASK}` takes it up again\n"
+    assert not task.cancel_asked.is_set()
+
+
+def test_a_terminal_that_was_closed_changes_nothing_in_how_the_command_ends(
+    server: ScriptedServer, start_swarming: Start
+):
+    task = RunningTask(server)
+    ours, theirs = pty.openpty()
+    process = start_swarming("run", "--", "sleep", "100", stderr=theirs)
+    os.close(theirs)
+    assert task.followed.wait(DEADLINE_SECS)
+
+    process.send_signal(signal.SIGSTOP)  # lest it writes to the closed terminal before it hears of that
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGCONT)
+
+    assert process.wait(DEADLINE_SECS) == 128 + signal.SIGHUP
+
+
+def test_a_second_ctrl_c_while_the_server_is_away_says_that_the_task_may_go_on(
+    server: ScriptedServer, start_swarming: Start
+):
+    task, refused = RunningTask(server), threading.Event()
+
+    def refuse(asked: Asked) -> Answer:
+        refused.set()
+        return Answer(503)
+
+    server.script(f"task/{TASK}/cancel", refuse)
+    process = start_swarming("run", "--", "sleep", "100")
+    assert task.followed.wait(DEADLINE_SECS)
+
+    process.send_signal(signal.SIGINT)
+    assert refused.wait(DEADLINE_SECS)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=DEADLINE_SECS)
+
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == (
+        f"swarming: task {TASK} may go on without us; `swarming collect {TASK}` takes it up again"
+    )
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_leaving_before_the_submission_is_answered_says_that_its_end_is_unknown(
+    server: ScriptedServer, start_swarming: Start, signals: list[signal.Signals]
+):
+    submitting, answer = threading.Event(), threading.Event()
+
+    def submit(asked: Asked) -> dict[str, Any]:
+        submitting.set()
+        answer.wait(DEADLINE_SECS)
+        return {"task_id": TASK}
+
+    server.script("tasks/new", submit)
+    process = start_swarming("run", "--", "sleep", "100")
+    assert submitting.wait(DEADLINE_SECS)
+    assert process.stderr
+
+    *before, last = signals
+    for number in before:
+        process.send_signal(number)
+        assert "will be canceled" in process.stderr.readline()
+    process.send_signal(last)
+    said = process.stderr.read()
+    answer.set()
+
+    assert process.wait(DEADLINE_SECS) == 128 + last
+    assert said == "swarming: it is unknown whether the task was submitted; `swarming tasks` lists it if it was\n"
 
 
 def test_ctrl_c_in_collect_leaves_the_task_alone(server: ScriptedServer, start_swarming: Start):

@@ -6,7 +6,6 @@ import argparse
 
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
-from swarming_client.errors import SwarmingError
 from swarming_client.exit_code import exit_code_of
 from swarming_client.interrupt import INTERRUPTED, CancelOnInterrupt
 from swarming_client.task_options import add_task_options, task_from
@@ -20,8 +19,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_connection_options(parser)
     add_task_options(parser)
     parser.epilog = (
-        "Ctrl-C cancels the task. With --json, the result is printed instead of the output. Exit codes: the command's"
-        " own; 128 + N when signal N ended it; 1 with a word why on standard error when it has none; 130 after Ctrl-C."
+        "Ctrl-C cancels the task, a second one leaves without waiting for its end. SIGTERM and the end of the terminal"
+        " (SIGHUP) leave the task alone: it goes on, and `swarming collect` takes it up again. With --json, the result"
+        " is printed instead of the output. Exit codes: the command's own; 128 + N when signal N ended it, or this"
+        " command; 1 with a word why on standard error when it has none; 130 after Ctrl-C."
     )
 
 
@@ -36,12 +37,8 @@ def run(args: argparse.Namespace) -> int:
     ):
         task_id = client.new_task(task).task_id
         interrupt.watch_over(task_id)
-        try:
-            result = watch(client, console, task_id)
-            if args.json:
-                console.print_json(result.json)
-        except (SwarmingError, BrokenPipeError):
-            console.say(f"task {task_id} goes on without us; `swarming collect {task_id}` takes it up again")
-            raise
+        result = watch(client, console, task_id)
+        if args.json:
+            console.print_json(result.json)
         tell_why(console, result)
         return INTERRUPTED if interrupt.happened else exit_code_of(result)
