@@ -227,6 +227,18 @@ def test_a_message_is_shown_with_its_body(operator: Operator, parked: Sequence[P
     assert operator.json("parked", "show", parked[1].id)["body_base64"] == "/wA="
 
 
+def test_the_folder_may_be_named_before_the_id_and_before_show(
+    operator: Operator, parked: Sequence[Parked], capsys: pytest.CaptureFixture[str]
+):
+    data = ["--data", str(operator.folder)]
+
+    between = main(["admin", "parked", "show", *data, parked[0].id]), capsys.readouterr().out
+    before = main(["admin", "parked", *data, "show", parked[0].id]), capsys.readouterr().out
+
+    assert between == before
+    assert (between[0], json.loads(between[1])["body"]) == (0, "1")
+
+
 def test_dropping_and_replaying_say_what_became_of_each(operator: Operator, parked: Sequence[Parked]):
     one, two, three = (note.id for note in parked)
 
@@ -245,7 +257,7 @@ def test_dropping_and_replaying_say_what_became_of_each(operator: Operator, park
     [
         (["replay"], 2, "give the ids of messages, or --all"),
         (["drop", "x", "--all"], 2, "give the ids of messages, or --all"),
-        (["parked", "hide", "x"], 2, "expected nothing or `show ID`"),
+        (["parked", "hide", "x"], 2, "[show ID]"),
         (["parked", "show", "x"], 1, "x is not parked"),
         (["drop", "x"], 1, "x is not parked"),
         (["parked", "--limit", "0"], 2, "expected a number from 1 on"),

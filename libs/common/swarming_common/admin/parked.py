@@ -23,21 +23,21 @@ MAX_SHOWN_REASON = 200
 
 def configure(actions: "argparse._SubParsersAction[Any]") -> None:
     """The actions and their options."""
-    where = argparse.ArgumentParser(add_help=False)
-    where.add_argument(
-        "--bus-url",
-        default=os.environ.get("SWARMING_BUS_URL", ""),
-        help="amqp://user:password@host/vhost (default: SWARMING_BUS_URL)",
-    )
-    where.add_argument("--data", type=Path, help="the folder of a `swarming standalone`, instead of RabbitMQ")
-
+    where = _where(os.environ.get("SWARMING_BUS_URL", ""), None)
     parked = actions.add_parser(
         "parked", parents=[where], help="list messages that could not be digested, or show one of them"
     )
-    parked.add_argument("what", nargs="*", metavar="show ID", help="show this message whole")
     parked.add_argument("--json", action="store_true", help="a JSON list with all that is known of each")
     parked.add_argument("--limit", type=_count, default=DEFAULT_LIMIT, help="list so many, the oldest (%(default)s)")
+    parked.usage = "%(prog)s [OPTION …] [show ID]"
     parked.set_defaults(act=_parked)
+    # Without defaults, which would replace what was given before `show`.
+    where_again = _where(argparse.SUPPRESS, argparse.SUPPRESS)
+    show = parked.add_subparsers(metavar="show ID", prog="swarming admin parked").add_parser(
+        "show", parents=[where_again], help="show this message whole"
+    )
+    show.add_argument("id", metavar="ID", help="as `swarming admin parked` lists it")
+    show.set_defaults(act=_show_one)
 
     replay = actions.add_parser("replay", parents=[where], help="bring parked messages to their reader again")
     replay.set_defaults(act=_replay)
@@ -48,11 +48,20 @@ def configure(actions: "argparse._SubParsersAction[Any]") -> None:
         action.add_argument("--all", action="store_true", help="everything that is parked")
 
 
+def _where(bus_url: str, data: str | None) -> argparse.ArgumentParser:
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--bus-url", default=bus_url, help="amqp://user:password@host/vhost (default: SWARMING_BUS_URL)")
+    where.add_argument(
+        "--data", type=Path, default=data, help="the folder of a `swarming standalone`, instead of RabbitMQ"
+    )
+    return where
+
+
 def _parked(args: argparse.Namespace) -> int:
-    if not args.what:
-        return _at_the_bus(args, lambda parking: _list(parking, args))
-    if len(args.what) != 2 or args.what[0] != "show":
-        return _complain(args, "expected nothing or `show ID`", 2)
+    return _at_the_bus(args, lambda parking: _list(parking, args))
+
+
+def _show_one(args: argparse.Namespace) -> int:
     return _at_the_bus(args, lambda parking: _show(parking, args))
 
 
@@ -82,10 +91,10 @@ async def _list(parking: Parking, args: argparse.Namespace) -> int:
 
 async def _show(parking: Parking, args: argparse.Namespace) -> int:
     for one in await parking.parked():
-        if one.id == args.what[1]:
+        if one.id == args.id:
             print(json.dumps(_fields(one) | _body(one), indent=2))
             return 0
-    return _complain(args, f"{args.what[1]} is not parked", 1)
+    return _complain(args, f"{args.id} is not parked", 1)
 
 
 def _change(args: argparse.Namespace, change: Any, done: str) -> int:
