@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from swarming_botgateway.store.hot_bots import hot_known_bots, hot_seen_bots
@@ -17,7 +17,8 @@ from swarming_common.database.port import HotBatch
 from swarming_common.database.postgres import PostgresDatabase, asyncpg_url, open_postgres
 from swarming_common.database.tables import command, metadata
 from swarming_common.errors import DatabaseAway, DataRejected
-from swarming_common.testing.contracts.database import a_command, add, known
+from swarming_common.testing.contracts.database import KNOWN, a_command, add, adding, known
+from swarming_common.testing.contracts.waiting import soon
 from swarming_frontend.store.requests import hot_requests
 from swarming_scheduler.store import Batch, hot_batch
 from tests.servers import Servers
@@ -91,6 +92,75 @@ async def test_a_writer_that_hears_nothing_takes_itself_for_cut_off(
 
     assert is_lost
     await database.close()
+
+
+async def test_a_server_that_is_cut_off_keeps_nobody_waiting_for_good(
+    private_servers: Servers, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+):
+    database = await open_postgres(migrated_postgres)
+    calls = [
+        lambda: database.read(known),
+        lambda: database.read_hot(KNOWN),
+        lambda: database.write(lambda c: add(c, "a")),
+        lambda: database.write_hot(adding("b")),
+        lambda: database.open_writer("cut off"),
+    ]
+    for call in calls[:2]:
+        await call()
+    for name in ("ANSWER_SECONDS", "CONNECT_SECONDS", "WRITER_ANSWER_SECONDS"):
+        monkeypatch.setattr(postgres, name, 0.3)
+
+    private_servers.postgres.freeze()
+    outcomes = await soon(asyncio.gather(*(call() for call in calls), return_exceptions=True))
+    private_servers.postgres.resume()
+    monkeypatch.undo()
+
+    assert {type(one) for one in outcomes} == {DatabaseAway}
+    assert await database.read(known) == await database.read_hot(KNOWN)
+    await database.close()
+
+
+async def test_a_server_that_is_cut_off_does_not_hold_up_the_end(
+    private_servers: Servers, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+):
+    database = await open_postgres(migrated_postgres)
+    await database.read(known)
+    monkeypatch.setattr(postgres, "CONNECT_SECONDS", 0.1)
+
+    private_servers.postgres.freeze()
+    await soon(database.close())
+    private_servers.postgres.resume()
+
+
+async def test_a_query_that_the_server_gave_up_is_not_asked_again(database: PostgresDatabase):
+    asked = []
+
+    def slow(connection: Connection) -> None:
+        asked.append(connection)
+        connection.exec_driver_sql("SET statement_timeout = 10")
+        connection.exec_driver_sql("SELECT pg_sleep(60)")
+
+    with pytest.raises(DatabaseAway):
+        await database.read(slow)
+
+    assert len(asked) == 1
+
+
+async def test_a_query_whose_connection_was_lost_is_asked_again(database: PostgresDatabase):
+    others = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()")
+    asked = []
+
+    def cut_once(connection: Connection) -> set[str]:
+        asked.append(connection)
+        if len(asked) == 1:
+            connection.execute(others)
+        return known(connection)
+
+    await database.read_hot(KNOWN)
+    assert await database.read(cut_once) == set()
+    assert await database.read_hot(KNOWN) == set()
+
+    assert len(asked) == 2
 
 
 async def test_a_nul_in_a_text_is_the_data_s_fault(database: PostgresDatabase):

@@ -22,6 +22,13 @@ _AWAY_CLASSES = (
 )  # connection, transaction state, rollback, resources, …
 
 
+_LOST_STATES = ("08", "57P01", "57P02")  # connection exception; the server ends this session, or all of them
+
+
+class ConnectionLost(DatabaseAway):
+    """The connection to the database was lost; a new one may be had at once."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Inside, foreign errors become DataRejected or DatabaseAway; mistakes of ours (bad SQL) come out as they are."""
@@ -31,7 +38,7 @@ def translated() -> Iterator[None]:
         if _is_rejection(error):
             raise DataRejected(_reason(error)) from error
         if _is_absence(error):
-            raise DatabaseAway(_reason(error)) from error
+            raise _away(error, _reason(error)) from error
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error) as error:  # from a hot batch
         if _sqlstate_of(error).startswith(_REJECTED_CLASSES) or _names(error) & _REJECTIONS:
@@ -39,12 +46,12 @@ def translated() -> Iterator[None]:
         if isinstance(error, sqlite3.OperationalError | asyncpg.InterfaceError) or _sqlstate_of(error).startswith(
             _AWAY_CLASSES
         ):
-            raise DatabaseAway(str(error)) from error
+            raise _away(error, str(error)) from error
         raise
     except (OverflowError, UnicodeEncodeError) as error:  # sqlite3 says these of a value, without an error of its own
         raise DataRejected(str(error)) from error
     except (OSError, TimeoutError, PoolTimeout) as error:
-        raise DatabaseAway(f"the database cannot be reached ({type(error).__name__}: {error})") from error
+        raise _away(error, f"the database cannot be reached ({type(error).__name__}: {error})") from error
     except SQLAlchemyError as error:
         if "closed" in str(error):
             raise DatabaseAway(str(error)) from error
@@ -53,6 +60,16 @@ def translated() -> Iterator[None]:
 
 _REJECTIONS = {"IntegrityError", "DataError", "ValueError", "OverflowError", "UnicodeEncodeError"}
 """ValueError: what a driver says of a value that it cannot put into a parameter."""
+
+
+def _away(error: BaseException, reason: str) -> DatabaseAway:
+    driver_s = error.orig if isinstance(error, StatementError) else error
+    is_lost = (
+        (isinstance(error, DBAPIError) and error.connection_invalidated)
+        or isinstance(driver_s, ConnectionError | asyncpg.InterfaceError)
+        or _sqlstate_of(driver_s).startswith(_LOST_STATES)
+    )
+    return ConnectionLost(reason) if is_lost else DatabaseAway(reason)
 
 
 def _sqlstate_of(error: BaseException | None) -> str:

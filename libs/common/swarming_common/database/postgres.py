@@ -1,6 +1,7 @@
 """The distributed database: PostgreSQL through asyncpg."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,7 +12,7 @@ import asyncpg
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from swarming_common.database.failures import translated
+from swarming_common.database.failures import ConnectionLost, translated
 from swarming_common.database.port import HotBatch, Work
 from swarming_common.errors import DatabaseAway
 
@@ -20,6 +21,9 @@ T = TypeVar("T")
 POOL_SIZE = 8
 CONNECT_SECONDS = 5.0
 STATEMENT_MS = 30_000
+ANSWER_SECONDS = STATEMENT_MS / 1000 + 5
+"""Whoever hears nothing for so long is cut off: the server has ended the statement by then, and would have said so."""
+
 WRITER_SILENCE_MS = 5_000
 """How long a writer may be silent before the server ends its session and so frees its locks; it beats every second."""
 
@@ -76,14 +80,14 @@ class PostgresDatabase:
         """Run a query; after a lost connection once more, on a new one, since it changes nothing."""
         try:
             return await self._run(self._autocommit, work)
-        except DatabaseAway:
+        except ConnectionLost:
             return await self._run(self._autocommit, work)
 
     async def read_hot(self, batch: HotBatch[T]) -> T:
         """Run the batch's one statement; once more, as above."""
         try:
             return batch.read(await self._hot_queries.fetch(batch.statement, batch.arguments()))
-        except DatabaseAway:
+        except ConnectionLost:
             return batch.read(await self._hot_queries.fetch(batch.statement, batch.arguments()))
 
     async def write(self, work: Work[T], *, durable: bool = True) -> T:
@@ -115,8 +119,10 @@ class PostgresDatabase:
             },
         )
         with translated():
-            connection = await engine.connect()
-        return PostgresWriter(engine, await connection.execution_options(isolation_level="AUTOCOMMIT"))
+            async with asyncio.timeout(WRITER_ANSWER_SECONDS):
+                connection = await engine.connect()
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+        return PostgresWriter(engine, connection)
 
     async def now(self) -> datetime:
         """The server's clock."""
@@ -127,12 +133,14 @@ class PostgresDatabase:
         """Disconnect."""
         await self._hot.close()
         await self._hot_queries.close()
-        await self._engine.dispose()
+        with contextlib.suppress(TimeoutError):  # a server that is cut off does not agree to it
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._engine.dispose()
 
     @staticmethod
     async def _run(engine: AsyncEngine, work: Work[T]) -> T:
         with translated():
-            async with engine.begin() as connection:
+            async with asyncio.timeout(ANSWER_SECONDS), engine.begin() as connection:
                 return await connection.run_sync(work)
 
 
@@ -147,18 +155,29 @@ class _HotConnection:
     async def fetch(self, statement: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
         async with self._turn:
             with translated():
-                if self._connection is None or self._connection.is_closed():
-                    self._connection = await asyncpg.connect(
-                        self._url, timeout=CONNECT_SECONDS, server_settings={**_SERVER_SETTINGS, **PLAN_BY_KEY}
-                    )
-                found: Sequence[Any] = await self._connection.fetch(statement, *arguments)
-                return found
+                try:
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        return await self._fetch(statement, arguments)
+                except TimeoutError:
+                    self._drop()
+                    raise
 
     async def close(self) -> None:
         async with self._turn:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.terminate()
+            self._drop()
+
+    async def _fetch(self, statement: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._url, timeout=CONNECT_SECONDS, server_settings={**_SERVER_SETTINGS, **PLAN_BY_KEY}
+            )
+        found: Sequence[Any] = await self._connection.fetch(statement, *arguments)
+        return found
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
 
 
 class PostgresWriter:
@@ -204,7 +223,7 @@ class PostgresWriter:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._connection.close()
-        except (TimeoutError, Exception):
+        except Exception:
             await self._connection.invalidate()
         await self._engine.dispose()
 
