@@ -13,15 +13,17 @@ from swarming_botgateway.store.hot_bots import hot_known_bots, hot_seen_bots
 from swarming_botgateway.store.updates import hot_revoked_runs, hot_updates
 from swarming_common.database import postgres
 from swarming_common.database.feed import Feed
+from swarming_common.database.group_commit import HotGroupCommit
 from swarming_common.database.port import HotBatch
 from swarming_common.database.postgres import PostgresDatabase, asyncpg_url, open_postgres
 from swarming_common.database.tables import command, metadata
 from swarming_common.errors import DatabaseAway, DataRejected
 from swarming_common.testing.contracts.database import KNOWN, a_command, add, adding, known
-from swarming_common.testing.contracts.waiting import soon
-from swarming_frontend.store.requests import hot_requests
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS, soon
+from swarming_frontend.store.requests import IdTaken, WriteOutcome, Written, hot_requests
 from swarming_scheduler.store import Batch, hot_batch
 from tests.servers import Servers
+from tests.unit.frontend.test_stores import an_item
 
 pytestmark = pytest.mark.real("postgres")
 
@@ -163,6 +165,22 @@ async def test_a_query_whose_connection_was_lost_is_asked_again(database: Postgr
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("nonce", "outcome"), [(1, Written()), (2, IdTaken())], ids=["its own earlier try", "another's"]
+)
+async def test_a_lone_submission_whose_id_is_just_being_written_learns_by_whom(
+    database: PostgresDatabase, another: Any, nonce: int, outcome: WriteOutcome
+):
+    writer = HotGroupCommit(database, hot_requests, name="test")
+    await another.run_sync(hot_requests([an_item(nonce=1)]).portable)
+
+    submission = asyncio.create_task(writer.submit(an_item(nonce=nonce)))
+    await until_somebody_waits(database)
+    await another.commit()
+
+    assert await soon(submission) == outcome
+
+
 async def test_a_nul_in_a_text_is_the_data_s_fault(database: PostgresDatabase):
     with pytest.raises(DataRejected):
         await database.write(lambda c: c.execute(command.insert(), a_command("c\0")) and None)
@@ -214,3 +232,13 @@ async def test_a_hot_batch_finds_its_rows_by_key_though_it_was_planned_on_empty_
 
     assert any("Index" in line for line in plan)
     assert not [line for line in plan if "Seq Scan" in line]
+
+
+async def until_somebody_waits(database: PostgresDatabase) -> None:
+    """For another's transaction."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await database.read(lambda c: c.execute(waiting).scalar_one()):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)

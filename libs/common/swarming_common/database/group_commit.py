@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import structlog
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
 
 from swarming_common.database.port import Database, HotBatch
@@ -24,12 +24,24 @@ log = structlog.get_logger(__name__)
 RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0)
 """A restart of the database that is shorter than their sum goes unnoticed by callers."""
 
+MAX_WAITING = 10_000
+"""More than come at once from the bots of one gateway; beyond it the database is away, or too slow to ever catch up."""
+
+_REFUSED = Counter(
+    "swarming_group_commit_refused_total",
+    "Rises by one when an item is refused because too many wait for the database already.",
+    ["name"],
+)
 _SIZES = Histogram(
     "swarming_group_commit_items",
     "Observed at each group commit: how many callers' items it wrote.",
     ["name"],
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
 )
+
+
+class TooManyWait(DatabaseAway):
+    """Too many wait for the database; nothing was written."""
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -53,10 +65,15 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._sizes = _SIZES.labels(name)
+        self._refused = _REFUSED.labels(name)
 
     async def submit(self, item: Item) -> Result:
         """Durable once it returns. Raises DataRejected if the database refuses this item's data, which harms nobody
-        else, and DatabaseAway if it stayed away: then the item may or may not be written."""
+        else, DatabaseAway if it stayed away: then the item may or may not be written; if it is TooManyWait, it is not.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            self._refused.inc()
+            raise TooManyWait
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if self._worker is None or self._worker.done():
@@ -74,15 +91,17 @@ class GroupCommit(Generic[Item, Result]):
             self._sizes.observe(len(batch))
             await self._decide(batch)
 
-    async def _decide(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _decide(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]], *, was_refused: bool = False) -> None:
         try:
             results = await self._commit([item for item, _ in batch])
         except DataRejected as error:
-            if len(batch) == 1:
+            if was_refused:
                 _fail(batch, error)
-            else:
-                for one in batch:
-                    await self._decide([one])
+                return
+            # Also one that was alone is tried again: what it met may have been a row that was being written at that
+            # moment, even by its own earlier try, and now it finds that.
+            for one in batch:
+                await self._decide([one], was_refused=True)
         except Exception as error:
             if not isinstance(error, DatabaseAway):
                 log.exception("group_commit_failed", group=self._name)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
+from swarming_common.database import group_commit
 from swarming_common.database.dialects import insert
 from swarming_common.database.feed import Feed
-from swarming_common.database.group_commit import GroupCommit, HotGroupCommit
+from swarming_common.database.group_commit import GroupCommit, HotGroupCommit, TooManyWait
 from swarming_common.database.port import Database, HotBatch
 from swarming_common.database.tables import command
 from swarming_common.errors import DataRejected
@@ -167,6 +168,48 @@ class GroupCommitContract:
         assert [outcomes[0], outcomes[2]] == ["a!", "b!"]
         assert isinstance(outcomes[1], DataRejected)
         assert await database.read(known) == {"taken", "a", "b"}
+
+    async def test_one_that_was_alone_when_it_was_refused_is_tried_once_more(self, database: Database) -> None:
+        tries: list[str] = []
+
+        def write(connection: Connection, items: Sequence[str]) -> Sequence[str]:
+            tries.extend(items)
+            if len(tries) == 1:  # as if somebody wrote it just then, and has written it when it comes again
+                add(connection, *items, *items)
+            return _write_or_find(connection, items)
+
+        group: GroupCommit[str, str] = GroupCommit(database, write, name="contract")
+
+        assert await group.submit("c1") == "written"
+        assert tries == ["c1", "c1"]
+
+    async def test_one_that_is_refused_for_good_fails_after_its_second_try(self, database: Database) -> None:
+        tries: list[str] = []
+
+        def write(connection: Connection, items: Sequence[str]) -> Sequence[str]:
+            tries.extend(items)
+            add(connection, *items, *items)
+            return items
+
+        group: GroupCommit[str, str] = GroupCommit(database, write, name="contract")
+
+        with pytest.raises(DataRejected):
+            await group.submit("c1")
+        assert tries == ["c1", "c1"]
+
+    async def test_when_too_many_wait_the_next_is_refused_and_not_written(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(group_commit, "MAX_WAITING", 3)
+        group: GroupCommit[str, str] = GroupCommit(database, _write_and_echo, name="contract")
+
+        outcomes = await asyncio.gather(*(group.submit(f"c{i}") for i in range(5)), return_exceptions=True)
+        later = await group.submit("c5")
+
+        assert outcomes[:3] == ["c0!", "c1!", "c2!"]
+        assert [type(one) for one in outcomes[3:]] == [TooManyWait, TooManyWait]
+        assert later == "c5!"
+        assert await database.read(known) == {"c0", "c1", "c2", "c5"}
 
     async def test_what_comes_during_a_commit_shares_the_next_one(self, database: Database) -> None:
         sizes: list[int] = []
