@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp
 
+from swarming_common.background import Background
+from swarming_common.database.pulse import PULSE_SECONDS, DatabasePulse
 from swarming_common.http.hot_routes import below
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_common.pools.file import open_pools
@@ -96,10 +98,13 @@ async def _serving(settings: FrontendSettings, ports: Ports, pools: Pools) -> As
     )
     await replies.open(ports.bus)
     await admission.open(ports.bus)
+    pulse = DatabasePulse(ports.database)
     try:
         # Without the bus it still serves: what it writes is found in the tables.
-        checks = {"serving": lambda: not ports.stopping.is_set()}
-        yield below(app, HOT_ROUTES, {"usecases": use, "settings": settings, "checks": checks})
+        checks = {"serving": lambda: not ports.stopping.is_set(), "database": lambda: pulse.is_there}
+        async with Background() as background:
+            background.every(PULSE_SECONDS, pulse.feel, "feel_database")
+            yield below(app, HOT_ROUTES, {"usecases": use, "settings": settings, "checks": checks})
     finally:
         await use.submit.close()
         await commands.close()
