@@ -1,11 +1,12 @@
 """Hints on their way: gathered, packed by address, and read again on the other side."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 from prometheus_client import Counter
 
+from swarming_common.bus.pack_size import MAX_MESSAGE_BYTES, in_packs
 from swarming_common.bus.port import HintReader
 from swarming_common.bus.routing import is_too_long
 from swarming_common.hints import wire
@@ -16,12 +17,14 @@ log = structlog.get_logger(__name__)
 MAX_WAITING_HINTS = 10_000
 """How many hints wait while the bus is away; hints older than the newest ten thousand help nobody any more."""
 
-MAX_HINTS_IN_PACK = 500
-"""Keeps a message small enough for any broker, and a reader's loop turn short."""
+MAX_HINT_BYTES = MAX_MESSAGE_BYTES - len(wire.joined([b""]))
+"""A hint that is larger than a pack travels alone, up to this. TaskSubmitted and RunAssigned may be that large: they
+hold a request's texts, which are bounded by nothing but the frontend's `max_body_bytes`."""
 
 HINTS_DROPPED = Counter(
     "swarming_bus_hints_dropped_total",
-    "Rises by one when a hint is dropped because too many wait for the bus, or because it cannot be serialised.",
+    "Rises by one when a hint is dropped because too many wait for the bus, or because it cannot be serialised or is "
+    "too large for a message.",
 )
 
 
@@ -52,10 +55,9 @@ class OutgoingHints:
             by_address.setdefault(address, []).append(hint)
         self._waiting.clear()
         return [
-            (address, body)
+            (address, wire.joined(pack))
             for address, hints in by_address.items()
-            for first in range(0, len(hints), MAX_HINTS_IN_PACK)
-            if (body := _pack(hints[first : first + MAX_HINTS_IN_PACK])) is not None
+            for pack in in_packs(_encoded(address, hints))
         ]
 
 
@@ -73,20 +75,18 @@ def read_pack(body: bytes, read: HintReader, park: Callable[[UnreadableHint], No
         park(one)
 
 
-def _pack(hints: list[Hint]) -> bytes | None:
-    try:
-        return wire.encode(hints)
-    except Exception:
-        # One that cannot be serialised must not take its companions along.
-        good = [hint for hint in hints if _is_serialisable(hint)]
-        return wire.encode(good) if good else None
-
-
-def _is_serialisable(hint: Hint) -> bool:
-    try:
-        wire.encode([hint])
-    except Exception:
-        HINTS_DROPPED.inc()
-        log.exception("hint_not_serialisable", hint=type(hint).__name__)
-        return False
-    return True
+def _encoded(address: str, hints: Iterable[Hint]) -> Iterator[bytes]:
+    """Without those that cannot travel, which must not take their companions along."""
+    for hint in hints:
+        kind = type(hint).__name__
+        try:
+            body = wire.encode_one(hint)
+        except Exception:
+            HINTS_DROPPED.inc()
+            log.exception("hint_not_serialisable", hint=kind)
+            continue
+        if len(body) > MAX_HINT_BYTES:
+            HINTS_DROPPED.inc()
+            log.error("hint_too_large", hint=kind, address=address, bytes=len(body))
+            continue
+        yield body

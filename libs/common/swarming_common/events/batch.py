@@ -5,15 +5,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+import pydantic_core
+
+from swarming_common.bus.pack_size import in_packs
 from swarming_common.bus.port import EventMessage, Undigestible
 from swarming_common.events.envelope import (
     KnownEvents,
     NumberedEvent,
     UnreadableEvent,
     decode_each,
-    encode,
+    joined,
 )
-from swarming_common.events.packs import PACK_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ def packed(strangers: Iterable[Stranger]) -> list[Undigestible]:
     messages = []
     for (kind, reason, replays), group in groupby(strangers, key=lambda one: (one.event.type, one.reason, one.replays)):
         events = [one.event for one in group]
-        for start in range(0, len(events), PACK_EVENTS):
-            pack = events[start : start + PACK_EVENTS]
-            messages.append(Undigestible(EventMessage(pack[0].routing_key, encode(pack), replays), reason, kind))
+        start = 0
+        for bodies in in_packs(map(pydantic_core.to_json, events)):
+            message = EventMessage(events[start].routing_key, joined(bodies), replays)
+            messages.append(Undigestible(message, reason, kind))
+            start += len(bodies)
     return messages

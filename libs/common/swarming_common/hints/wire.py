@@ -34,7 +34,17 @@ class UnreadableHint:
 
 def encode(hints: Sequence[Hint]) -> bytes:
     """One message for several hints, in their order."""
-    return pydantic_core.to_json([(type(hint).__name__, hint) for hint in hints])
+    return joined([encode_one(hint) for hint in hints])
+
+
+def encode_one(hint: Hint) -> bytes:
+    """One hint for a message; raises for what cannot be serialised."""
+    return pydantic_core.to_json((type(hint).__name__, hint))
+
+
+def joined(encoded: Sequence[bytes]) -> bytes:
+    """One message for several hints that are encoded already."""
+    return b"[" + b",".join(encoded) + b"]"
 
 
 def decode(body: bytes) -> tuple[list[Hint], list[UnreadableHint]]:

@@ -177,6 +177,16 @@ class HintsContract(BusContract):
 
         assert await heard.wait_for(1) == [large]
 
+    async def test_many_large_hints_at_once_all_arrive(self, bus: Bus, other_bus: Bus) -> None:
+        heard: Arrivals[Hint] = Arrivals()
+        await (await other_bus.open_mailbox(heard)).listen("shard.1")
+        large = [CommandGiven(command_id=f"{number:01000000}") for number in range(30)]
+
+        for hint in large:
+            bus.send("shard.1", hint)
+
+        assert await heard.wait_for(30) == large
+
     async def test_closing_sends_what_was_sent_just_before(self, bus: Bus, other_bus: Bus) -> None:
         heard: Arrivals[Hint] = Arrivals()
         await (await other_bus.open_mailbox(heard)).listen("shard.1")
