@@ -1,7 +1,7 @@
 """What only PostgreSQL has: transactions that overlap, locks that die with their connection, refused texts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -23,6 +23,7 @@ from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS, soon
 from swarming_frontend.store.requests import IdTaken, WriteOutcome, Written, hot_requests
 from swarming_scheduler.store import Batch, hot_batch
 from tests.servers import Servers
+from tests.servers.postgres import PostgresServer
 from tests.unit.frontend.test_stores import an_item
 
 pytestmark = pytest.mark.real("postgres")
@@ -42,6 +43,13 @@ async def another(migrated_postgres: str, database: PostgresDatabase) -> AsyncIt
     async with engine.connect() as connection:
         yield connection
     await engine.dispose()
+
+
+@pytest.fixture
+def server(private_servers: Servers, migrated_postgres: str) -> Iterator[PostgresServer]:
+    """To do harm to."""
+    yield private_servers.postgres
+    private_servers.resume()
 
 
 async def test_a_row_that_commits_late_is_not_missed(database: PostgresDatabase, another: Any):
@@ -70,34 +78,47 @@ async def test_a_lock_has_one_holder_and_is_free_when_its_connection_dies(databa
     with pytest.raises(DatabaseAway):
         await first.write(lambda c: add(c, "by a zombie"))
 
-    assert first.is_lost
     assert await database.read(known) == set()
     await first.close()
     await second.close()
 
 
 async def test_a_writer_that_hears_nothing_takes_itself_for_cut_off(
-    private_servers: Servers, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+    server: PostgresServer, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
 ):
     database = await open_postgres(migrated_postgres)
     writer = await database.open_writer("cut off")
     for name in ("WRITER_ANSWER_SECONDS", "CONNECT_SECONDS"):
         monkeypatch.setattr(postgres, name, 0.3)
 
-    private_servers.postgres.freeze()
+    server.freeze()
     with pytest.raises(DatabaseAway):
         await writer.beat()
-    is_lost = writer.is_lost
-    async with asyncio.timeout(5):
-        await writer.close()
-    private_servers.postgres.resume()
+    server.resume()
 
-    assert is_lost
+    with pytest.raises(DatabaseAway):
+        await writer.write(lambda c: add(c, "by a zombie"))
+    assert await database.read(known) == set()
+    await writer.close()
+    await database.close()
+
+
+async def test_a_writer_that_is_cut_off_does_not_hold_up_the_end(
+    server: PostgresServer, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+):
+    database = await open_postgres(migrated_postgres)
+    writer = await database.open_writer("cut off")
+    monkeypatch.setattr(postgres, "CONNECT_SECONDS", 0.3)
+
+    server.freeze()
+    await soon(writer.close())
+    server.resume()
+
     await database.close()
 
 
 async def test_a_server_that_is_cut_off_keeps_nobody_waiting_for_good(
-    private_servers: Servers, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+    server: PostgresServer, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
 ):
     database = await open_postgres(migrated_postgres)
     calls = [
@@ -112,9 +133,9 @@ async def test_a_server_that_is_cut_off_keeps_nobody_waiting_for_good(
     for name in ("ANSWER_SECONDS", "CONNECT_SECONDS", "WRITER_ANSWER_SECONDS"):
         monkeypatch.setattr(postgres, name, 0.3)
 
-    private_servers.postgres.freeze()
+    server.freeze()
     outcomes = await soon(asyncio.gather(*(call() for call in calls), return_exceptions=True))
-    private_servers.postgres.resume()
+    server.resume()
     monkeypatch.undo()
 
     assert {type(one) for one in outcomes} == {DatabaseAway}
@@ -123,15 +144,15 @@ async def test_a_server_that_is_cut_off_keeps_nobody_waiting_for_good(
 
 
 async def test_a_server_that_is_cut_off_does_not_hold_up_the_end(
-    private_servers: Servers, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+    server: PostgresServer, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
 ):
     database = await open_postgres(migrated_postgres)
     await database.read(known)
     monkeypatch.setattr(postgres, "CONNECT_SECONDS", 0.1)
 
-    private_servers.postgres.freeze()
+    server.freeze()
     await soon(database.close())
-    private_servers.postgres.resume()
+    server.resume()
 
 
 async def test_a_query_that_the_server_gave_up_is_not_asked_again(database: PostgresDatabase):

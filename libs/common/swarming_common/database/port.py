@@ -34,10 +34,6 @@ class HotBatch(Generic[T]):
 class Writer(Protocol):
     """One connection that holds locks and makes writes: when it dies, the locks and the writes go together."""
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the connection has failed; the locks are gone, nothing can be written any more."""
-
     async def try_lock(self, key: int) -> bool:
         """Take a lock without waiting; False when another has it. Holding it already is fine."""
 

@@ -187,7 +187,7 @@ class PostgresWriter:
         self._engine = engine
         self._connection = connection
         self._turn = asyncio.Lock()
-        self.is_lost = False
+        self._is_lost = False
 
     async def try_lock(self, key: int) -> bool:
         """`pg_try_advisory_lock`, once: PostgreSQL would count a second one."""
@@ -219,12 +219,10 @@ class PostgresWriter:
 
     async def close(self) -> None:
         """Disconnect, which frees the locks."""
-        self.is_lost = True
-        try:
+        self._is_lost = True
+        with contextlib.suppress(Exception):  # a server that is cut off does not agree to it, and frees them by itself
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._connection.close()
-        except Exception:
-            await self._connection.invalidate()
         await self._engine.dispose()
 
     async def _ask(self, work: Work[T]) -> T:
@@ -233,7 +231,7 @@ class PostgresWriter:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        if self.is_lost:
+        if self._is_lost:
             raise DatabaseAway("this writer's connection was lost")
         async with self._turn:
             try:
@@ -241,7 +239,7 @@ class PostgresWriter:
                     async with asyncio.timeout(WRITER_ANSWER_SECONDS):
                         yield
             except BaseException:
-                self.is_lost = True
+                self._is_lost = True
                 raise
 
 

@@ -140,8 +140,6 @@ class SqliteDatabase:
 class SqliteWriter:
     """The writer port on SQLite: one process owns the folder, so it owns every lock."""
 
-    is_lost = False
-
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
