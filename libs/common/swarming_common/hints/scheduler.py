@@ -88,15 +88,6 @@ class RunDeclined(Hint):
     offer_id: str
 
 
-class RunReported(Hint):
-    """A row was written to `run_report`. It carries the report, which never changes."""
-
-    task_id: TaskId
-    run_number: int
-    bot_id: str
-    report: "Report"
-
-
 class Report(Hint):
     """What is known of a run's end or beginning; the fields of `run_report`."""
 
@@ -109,6 +100,15 @@ class Report(Hint):
     cost_usd: float | None = None
     message: str | None = None
     details: dict[str, object] = Field(default_factory=dict)
+
+
+class RunReported(Hint):
+    """A row was written to `run_report`. It carries the report, which never changes."""
+
+    task_id: TaskId
+    run_number: int
+    bot_id: str
+    report: Report
 
 
 class RunsHeard(Hint):
@@ -130,6 +130,3 @@ class ShardReleased(Hint):
     """An owner let go of a shard; whoever should own it need not wait for its next try."""
 
     shard: int
-
-
-RunReported.model_rebuild()
