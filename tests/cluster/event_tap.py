@@ -9,7 +9,8 @@ from typing import Self
 
 from swarming_common.bus.port import EventMessage
 from swarming_common.bus.rabbitmq import open_rabbitmq
-from swarming_common.events.envelope import NumberedEvent, decode
+from swarming_common.events.envelope import NumberedEvent
+from tests.read_events import decode
 
 
 class EventTap:

@@ -13,9 +13,10 @@ from swarming_common.bus.port import EventMessage
 from swarming_common.bus.rabbitmq import open_rabbitmq
 from swarming_common.cache.in_process import InProcessCache
 from swarming_common.database.postgres import open_postgres
-from swarming_common.events.envelope import CloudEvent, decode
+from swarming_common.events.envelope import CloudEvent
 from swarming_common.lifecycle import Ports, opened
 from swarming_common.testing.contracts.waiting import Arrivals
+from tests.read_events import decode
 from tests.servers import Servers
 from tests.unit.botgateway.test_failures_and_deletions import give_delete
 from tests.unit.botgateway.test_poll_decisions import PERSON, quarantine, set_of

@@ -15,7 +15,7 @@ import structlog
 
 from swarming_common.bus.port import EventMessage
 from swarming_common.database.tables import command
-from swarming_common.events.envelope import NumberedEvent, decode
+from swarming_common.events.envelope import NumberedEvent
 from swarming_common.hints import addresses
 from swarming_common.hints.scheduler import ChildSubmitted, CommandGiven, TaskSubmitted
 from swarming_common.lifecycle import Ports
@@ -35,6 +35,7 @@ from tests.properties.machines import Habits, Machine
 from tests.properties.promises import PromiseBroken, Promises, hold
 from tests.properties.schedulers import SchedulerProcess, watched
 from tests.properties.virtual_time import VirtualClock, VirtualLoop, monotonic_is_virtual
+from tests.read_events import decode
 
 T = TypeVar("T")
 

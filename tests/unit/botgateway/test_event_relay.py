@@ -20,8 +20,9 @@ from swarming_common.bus.port import EventMessage
 from swarming_common.database import tables
 from swarming_common.database.feed import PAGE_ROWS
 from swarming_common.database.port import Database
-from swarming_common.events.envelope import CloudEvent, decode
+from swarming_common.events.envelope import CloudEvent
 from tests.databases import OnPostgres, OnSqlite
+from tests.read_events import decode
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 DEADLINE_SECONDS = 10.0

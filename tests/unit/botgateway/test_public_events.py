@@ -11,7 +11,8 @@ import pytest
 from swarming_botgateway.public_events import TOLD_TYPES, public_events
 from swarming_botgateway.usecases.record_event import ALLOWED_EVENTS
 from swarming_common.events.bots import MAX_TEXT_LENGTH
-from swarming_common.events.envelope import KNOWN, CloudEvent, decode, encode
+from swarming_common.events.envelope import KNOWN, CloudEvent, encode
+from tests.read_events import decode
 
 GOLDEN = Path(__file__).parents[1] / "common" / "golden"
 MOMENT = datetime(2026, 11, 23, 17, 8, 32, 825102, tzinfo=UTC)

@@ -17,8 +17,9 @@ from swarming_common.database.tables import stats_cursor, stats_parked, task_eve
 from swarming_common.events import bots as _bots  # noqa: F401 - its events are known once it is imported
 from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
-from swarming_common.events.envelope import KNOWN, NumberedEvent, UnreadableEvent, decode, encode
+from swarming_common.events.envelope import KNOWN, NumberedEvent, UnreadableEvent, encode
 from swarming_common.events.relay import Relay, cloud_event, events_after
+from tests.read_events import decode
 
 GOLDEN = Path(__file__).parent / "golden"
 MOMENT = datetime(2026, 11, 23, 17, 8, 32, 825102, tzinfo=UTC)

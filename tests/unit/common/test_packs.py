@@ -8,10 +8,11 @@ from prometheus_client import REGISTRY
 from swarming_common.bus.pack_size import MAX_MESSAGE_BYTES, PACK_BYTES, PACK_ITEMS
 from swarming_common.bus.packing import OutgoingHints
 from swarming_common.events.batch import Stranger, packed
-from swarming_common.events.envelope import CloudEvent, NumberedEvent, decode
+from swarming_common.events.envelope import CloudEvent, NumberedEvent
 from swarming_common.events.packs import packs
 from swarming_common.hints import wire
 from swarming_common.hints.scheduler import CommandGiven
+from tests.read_events import decode
 
 
 def an_event(event_id: str, pool: str = "default", **data: Any) -> CloudEvent:

@@ -16,9 +16,10 @@ from swarming_common.database.tables import stats_cursor, stats_parked, task_eve
 from swarming_common.events import consumer as consumer_module
 from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
-from swarming_common.events.envelope import KNOWN, Event, NumberedEvent, decode, encode
+from swarming_common.events.envelope import KNOWN, Event, NumberedEvent, encode
 from swarming_common.events.relay import cloud_event, events_after
 from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS, soon
+from tests.read_events import decode
 from tests.unit.common.test_events import a_row
 
 COMPLETED = tasks.TaskCompleted(task_id="7c2236638dbfed10", run_id="7c2236638dbfed11", bot_id="bot1", exit_code=0)

@@ -126,14 +126,6 @@ class UnreadablePart:
     body: bytes
 
 
-def decode(body: bytes, kind: type[C]) -> list[C]:
-    """The events of a message. Raises UnreadableEvent if anything in it is none of this kind."""
-    events, unreadable = decode_each(body, kind)
-    if unreadable:
-        raise UnreadableEvent(unreadable[0].reason)
-    return events
-
-
 def decode_each(body: bytes, kind: type[C]) -> tuple[list[C], list[UnreadablePart]]:
     """The events of a message in their order, and what in it is none; one that is none spoils no other."""
     try:

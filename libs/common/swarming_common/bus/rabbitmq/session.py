@@ -187,9 +187,7 @@ class Session:
         self.hints_exchange: AbstractExchange = await self.mailbox_channel.declare_exchange(
             HINTS_EXCHANGE, aio_pika.ExchangeType.DIRECT
         )
-        self.events_exchange: AbstractExchange = await self.mailbox_channel.declare_exchange(
-            EVENTS_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True
-        )
+        await self.mailbox_channel.declare_exchange(EVENTS_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
         await self._make_parked_queue()
 
     async def _make_parked_queue(self) -> None:
