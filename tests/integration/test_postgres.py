@@ -1,12 +1,13 @@
 """What only PostgreSQL has: transactions that overlap, locks that die with their connection, refused texts."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from swarming_botgateway.store.hot_bots import hot_known_bots, hot_seen_bots
@@ -24,6 +25,7 @@ from swarming_frontend.store.requests import IdTaken, WriteOutcome, Written, hot
 from swarming_scheduler.store import Batch, hot_batch
 from tests.servers import Servers
 from tests.servers.postgres import PostgresServer
+from tests.unit.common.test_events import Seen
 from tests.unit.frontend.test_stores import an_item
 
 pytestmark = pytest.mark.real("postgres")
@@ -243,16 +245,43 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(database: Post
 async def test_a_hot_batch_finds_its_rows_by_key_though_it_was_planned_on_empty_tables(
     migrated_postgres: str, batch: HotBatch[Any]
 ):
-    connection = await asyncpg.connect(migrated_postgres, server_settings=postgres.PLAN_BY_KEY)
-    try:
-        await connection.execute(f"PREPARE hot AS {batch.statement}")
-        nothing = ", ".join("NULL" for _ in batch.arguments())
-        plan = [str(row[0]) for row in await connection.fetch(f"EXPLAIN EXECUTE hot({nothing})")]
-    finally:
-        await connection.close()
+    [plan] = await plans(migrated_postgres, batch.statement)
 
     assert any("Index" in line for line in plan)
     assert not [line for line in plan if "Seq Scan" in line]
+
+
+async def test_who_catches_up_with_events_finds_them_by_key(database: PostgresDatabase, migrated_postgres: str):
+    asked: set[str] = set()
+
+    def note(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        asked.add(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await Seen(database).consumer.catch_up()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    of_events = await plans(migrated_postgres, *(one for one in asked if "task_event" in one))
+
+    assert of_events
+    assert all(any("Index Cond" in line for line in plan) for plan in of_events)
+
+
+async def plans(url: str, *statements: str) -> list[list[str]]:
+    """How connections for hot batches would run these, whatever their arguments."""
+    connection = await asyncpg.connect(url, server_settings=postgres.PLAN_BY_KEY)
+    try:
+        found = []
+        for number, statement in enumerate(statements):
+            prepared = f"statement_{number}"
+            await connection.execute(f"PREPARE {prepared} AS {statement}")
+            arguments = ", ".join("NULL" for _ in set(re.findall(r"\$\d+", statement)))
+            explain = f"EXPLAIN EXECUTE {prepared}" + (f"({arguments})" if arguments else "")
+            found.append([str(row[0]) for row in await connection.fetch(explain)])
+        return found
+    finally:
+        await connection.close()
 
 
 async def until_somebody_waits(database: PostgresDatabase) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from swarming_common.bus.port import Bus, EventMessage, Undigestible
 from swarming_common.database.port import Database
-from swarming_common.database.tables import task_event
+from swarming_common.database.tables import shard as shards
 from swarming_common.errors import DataRejected, Unavailable
 from swarming_common.events import tasks as _tasks  # noqa: F401 - its events are known once it is imported
 from swarming_common.events.batch import Batch, Stranger, packed, sort_out
@@ -79,9 +79,8 @@ class EventConsumer:
 
     async def catch_up(self) -> None:
         """Work on what is in the table already; for the start, and for when the bus is back."""
-        shards = await self._database.read(lambda c: c.execute(select(task_event.c.shard).distinct()).scalars().all())
-        for shard in shards:
-            await self._catch_up(shard)
+        for number in await self._database.read(lambda c: c.execute(select(shards.c.shard)).scalars().all()):
+            await self._catch_up(number)
 
     async def retry_parked(self) -> None:
         """Try once more what was parked, from the table: for the start, which may be that of a newer release. What
