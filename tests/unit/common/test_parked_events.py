@@ -1,7 +1,7 @@
 """Events that a consumer cannot digest: parked, behind nothing, and worked on once when they are replayed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -52,11 +52,11 @@ class World:
         self.bus = InProcessBus(self.parking)
         self.worked_on: list[int] = []
         self.poison: dict[int, Exception] = {}
-        self.consumer = self._a_consumer(KNOWN)
+        self.consumer = self.a_consumer(KNOWN)
 
     def upgrade(self) -> None:
         """From now on the consumer knows the events of the other release."""
-        self.consumer = self._a_consumer(UPGRADED)
+        self.consumer = self.a_consumer(UPGRADED)
 
     async def store(self, *facts: Event) -> None:
         """As the events from 1 on."""
@@ -87,7 +87,7 @@ class World:
     async def handle(self, messages: Sequence[EventMessage]) -> None:
         await self.consumer.handle(messages)
 
-    def _a_consumer(self, known: Any) -> EventConsumer:
+    def a_consumer(self, known: Any) -> EventConsumer:
         return EventConsumer(
             self.database,
             self.bus,
@@ -313,3 +313,41 @@ async def test_a_newer_release_works_at_its_start_on_what_was_parked(world: Worl
     assert before == [2]
     assert sorted(world.worked_on) == [1, 2, 3]
     assert await world.parked() == []
+
+
+class Overtaken:
+    """A database on which another worker goes ahead at the moment when a commit of this one has failed."""
+
+    def __init__(self, database: Database, go_ahead: Callable[[], Awaitable[None]]) -> None:
+        self._database = database
+        self._go_ahead = go_ahead
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def write(self, work: Any, *, durable: bool = True) -> Any:
+        try:
+            return await self._database.write(work, durable=durable)
+        except Exception:
+            await self._go_ahead()
+            raise
+
+
+async def test_of_two_workers_the_slower_one_parks_what_it_failed_on_and_nothing_else(world: World):
+    await world.store(*[COMPLETED] * 4)
+    world.poison = {2: RuntimeError("for a moment")}
+    faster, told = world.consumer, encode((await world.stored())[:3])
+
+    async def go_ahead() -> None:
+        if world.worked_on == [1]:  # event by event, and the second failed just now
+            world.poison.clear()
+            await faster.handle([EventMessage("key", told)])
+
+    world.database = Overtaken(world.database, go_ahead)
+    world.consumer = world.a_consumer(KNOWN)
+    await world.tell(1, 2, 3, 4)
+
+    assert world.worked_on == [1, 2, 3, 4]
+    assert [decode(one.body, NumberedEvent)[0].seq for one in await world.parked()] == [2]
+    await world.replay()
+    assert world.worked_on == [1, 2, 3, 4]

@@ -114,23 +114,23 @@ class EventConsumer:
 
     async def _one_by_one(self, shard: int, to_seq: int | None) -> bool:
         """Work on a page in single steps; an event that the work fails on is parked. Says whether there may be more."""
-        step = partial(self._apply_stored, shard, to_seq, 1)
         for _ in range(PAGE_EVENTS):
+            rows = await self._database.read(partial(self._next_rows, shard))
+            if not rows or (to_seq is not None and rows[0].seq > to_seq):
+                return False
+            seq = rows[0].seq
+            # Up to its number and no further: by then another worker may be past it.
+            step = partial(self._apply_stored, shard, seq, 1)
             try:
-                is_more = await self._commit(step)
+                await self._commit(step)
             except Unavailable:
                 raise
             except Exception as error:
-                rows = await self._database.read(partial(self._next_rows, shard))
-                if not rows:
-                    raise
-                log.exception("event_work_failed", queue=self._queue, shard=shard, seq=rows[0].seq)
+                log.exception("event_work_failed", queue=self._queue, shard=shard, seq=seq)
                 event = self._read(rows[0])
                 strange = Stranger(event, _failure(error)) if isinstance(event, NumberedEvent) else event
                 await self._park(_as_messages([strange]))
-                is_more = await self._commit(step, {(shard, rows[0].seq)})
-            if not is_more:
-                return False
+                await self._commit(step, {(shard, seq)})
         return True
 
     async def _work_again(self, replays: Sequence[tuple[NumberedEvent, int]]) -> None:
