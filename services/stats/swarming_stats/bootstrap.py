@@ -63,9 +63,9 @@ async def _work_on_what_was_missed(consumer: EventConsumer) -> None:
         await consumer.catch_up()
         await consumer.retry_parked()
     except BusAway as error:
-        # There is something to park; that waits for the bus, which starts the next attempt.
+        # There is something to park; that waits for the bus, whose return starts the next attempt.
         log.warning("catch_up_waits", reason=str(error))
 
 
 def _start(background: Background, consumer: EventConsumer) -> None:
-    background.start(consumer.catch_up(), "catch_up")
+    background.start(_work_on_what_was_missed(consumer), "catch_up")
