@@ -215,6 +215,22 @@ async def test_a_queue_that_the_broker_refuses_keeps_nobody_else_up(
     assert ears.reconnected.all == []
 
 
+async def test_a_queue_that_the_broker_refuses_in_each_session_is_tried_again_by_one(
+    bus: RabbitMQBus, broker: Servers, rabbitmq_url: str
+):
+    reconnected = reconnections(bus)
+    async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
+        await channel.declare_queue("odd", durable=False, auto_delete=False)
+    await bus.subscribe("odd", ["task.#"], Worker())
+
+    for times in (1, 2):
+        broker.rabbitmq.cut_connections()
+        await reconnected.wait_for(times)
+    trying = [task for task in asyncio.all_tasks() if task.get_name() == "retry of odd"]
+
+    assert len(trying) == 1
+
+
 async def test_events_look_like_cloud_events_to_other_systems(bus: RabbitMQBus, rabbitmq_url: str):
     async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
         queue = await channel.declare_queue(exclusive=True)

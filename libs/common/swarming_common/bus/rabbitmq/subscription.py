@@ -63,7 +63,8 @@ class RabbitMQSubscription:
             await self._make_queue(session)
         except AMQPChannelError as error:
             log.error("subscription_refused", queue=self._work.queue, reason=str(error))
-            self._retrying = asyncio.create_task(self._attach_later(), name=f"retry of {self._work.queue}")
+            if self._retrying is None or self._retrying.done():  # it may be the one that is just trying
+                self._retrying = asyncio.create_task(self._try_again(), name=f"retry of {self._work.queue}")
             return
         channel, _ = await session.open_reading_channel()
         await channel.set_qos(prefetch_count=MAX_UNACKNOWLEDGED)
@@ -104,9 +105,10 @@ class RabbitMQSubscription:
             for pattern in self._patterns:
                 await queue.bind(EVENTS_EXCHANGE, pattern)
 
-    async def _attach_later(self) -> None:
-        await asyncio.sleep(REFUSED_RETRY_SECONDS)
-        await self._link.change(self.attach)
+    async def _try_again(self) -> None:
+        while self._reading is None:
+            await asyncio.sleep(REFUSED_RETRY_SECONDS)
+            await self._link.change(self.attach)
 
     async def _cancel(self, session: Session) -> None:
         if self._reading is not None:
