@@ -40,16 +40,15 @@ def _standalone(folder: Path) -> Iterator[str]:
     """The server and its bots as `swarming standalone` starts them, on a free port; gives the address."""
     options = ["--port", "0", "--data", str(folder), "--bots", str(BOTS)]
     command = [str(Path(sys.executable).with_name("swarming")), "standalone", *options]
-    with open(folder / "server.log", "w+b") as log:
-        server = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"SWARMING_LOG_LEVEL": "warning"})
-        try:
-            yield _address(server, log.name)
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait()
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"SWARMING_LOG_LEVEL": "warning"})
+    try:
+        yield _address(server, folder / "server.log")
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
 
 
-def _address(server: "subprocess.Popen[bytes]", log: str) -> str:
+def _address(server: "subprocess.Popen[bytes]", log: Path) -> str:
     """What the server says when it listens; what it says afterwards goes to the log."""
     assert server.stderr is not None
     said = []
@@ -65,8 +64,8 @@ def _address(server: "subprocess.Popen[bytes]", log: str) -> str:
     raise SystemExit("The server did not start:\n" + "".join(said))
 
 
-def _drain(stream: Iterator[bytes], log: str) -> None:
-    with open(log, "ab") as file:
+def _drain(stream: Iterator[bytes], log: Path) -> None:
+    with log.open("wb") as file:
         for line in stream:
             file.write(line)
 
