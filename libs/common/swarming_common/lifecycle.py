@@ -9,7 +9,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -21,11 +21,17 @@ from swarming_common.bus.port import Bus
 from swarming_common.cache.port import Cache
 from swarming_common.clock import DatabaseClock
 from swarming_common.database.port import Database
+from swarming_common.errors import DatabaseAway
 from swarming_common.settings import CommonSettings
 
 log = structlog.get_logger(__name__)
 
 CLOCK_MEASURE_SECONDS = 60.0
+
+FIRST_CONTACT_SECONDS = 60.0
+"""How long a starting service waits for its database; a supervisor starts it again after that."""
+
+FIRST_CONTACT_RETRY_SECONDS = 0.5
 
 YOUNG_COLLECTIONS_IN_A_FULL_ONE = 1000
 """Instead of 10. A full one looks at everything that requests and tasks left for now: a third of a second with 5,000
@@ -49,16 +55,35 @@ BuildService = Callable[[Ports], AbstractAsyncContextManager[ASGIApp]]
 
 @asynccontextmanager
 async def opened(ports: Ports) -> AsyncIterator[Ports]:
-    """Measure the clock, keep it measured, and close the ports at the end."""
-    try:
+    """Wait for the database, measure its clock, keep it measured, and close the ports at the end. The bus and the cache
+    may come later. Raises DatabaseAway."""
+    async with AsyncExitStack() as stack:
+        # Closed from the last to the first, each whatever becomes of the others.
+        for close in (ports.database.close, ports.cache.close, ports.bus.close):
+            stack.push_async_callback(close)
+        await _first_contact(ports.database)
         await ports.clock.measure(ports.database)
-        async with Background() as background:
-            background.every(CLOCK_MEASURE_SECONDS, lambda: ports.clock.measure(ports.database), "measure_clock")
-            yield ports
-    finally:
-        await ports.bus.close()
-        await ports.cache.close()
-        await ports.database.close()
+        background = await stack.enter_async_context(Background())
+        background.every(CLOCK_MEASURE_SECONDS, lambda: ports.clock.measure(ports.database), "measure_clock")
+        yield ports
+
+
+async def _first_contact(database: Database) -> None:
+    try:
+        async with asyncio.timeout(FIRST_CONTACT_SECONDS):
+            while not await _answers(database):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(FIRST_CONTACT_RETRY_SECONDS)
+    except TimeoutError as error:
+        raise DatabaseAway(f"the database did not answer within {FIRST_CONTACT_SECONDS:g} s") from error
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        await database.now()
+    except DatabaseAway as error:
+        log.warning("database_awaited", reason=str(error))
+        return False
+    return True
 
 
 async def serve(

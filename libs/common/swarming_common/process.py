@@ -1,7 +1,8 @@
 """A service as a process of its own, on PostgreSQL, RabbitMQ and Redis."""
 
-import asyncio
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 import uvloop
@@ -9,27 +10,34 @@ import uvloop
 from swarming_common.bus.rabbitmq import open_rabbitmq
 from swarming_common.cache.redis import open_redis
 from swarming_common.database.postgres import open_postgres
-from swarming_common.errors import DatabaseAway
+from swarming_common.errors import DatabaseAway, SwarmingError
 from swarming_common.file_limit import raise_file_limit
 from swarming_common.lifecycle import BuildService, Ports, opened, serve
-from swarming_common.settings import CommonSettings, InvalidSetting, require
+from swarming_common.settings import CommonSettings, InvalidSetting, read_settings, require
 from swarming_common.telemetry.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 
-FIRST_CONTACT_SECONDS = 60.0
-"""How long a starting service waits for its database; a supervisor starts it again after that."""
+S = TypeVar("S", bound=CommonSettings)
 
 
-def main(service: str, settings: CommonSettings, port: int, build: BuildService) -> None:
-    """Run the service until SIGTERM; exits with 2 when a setting is missing or wrong."""
-    configure_logs(service, settings.log_level, settings.log_format)
-    raise_file_limit()
+def main(service: str, kind: type[S], port: Callable[[S], int], build: Callable[[S], BuildService]) -> None:
+    """Run the service with settings from the environment until SIGTERM; `port` says which of them is its port. Exits
+    with 2 when one is missing or wrong, with 1 when the database is away at the start."""
     try:
-        uvloop.run(_run(service, settings, port, build))
+        settings = read_settings(kind)
+        configure_logs(service, settings.log_level, settings.log_format)
+        raise_file_limit()
+        uvloop.run(_run(service, settings, port(settings), build(settings)))
     except InvalidSetting as error:
-        sys.stderr.write(f"{service}: {error}\n")
-        sys.exit(2)
+        _end(service, error, 2)
+    except DatabaseAway as error:
+        _end(service, error, 1)
+
+
+def _end(service: str, error: SwarmingError, code: int) -> None:
+    sys.stderr.write(f"{service}: {error}\n")
+    sys.exit(code)
 
 
 async def _run(service: str, settings: CommonSettings, port: int, build: BuildService) -> None:
@@ -41,7 +49,6 @@ async def _run(service: str, settings: CommonSettings, port: int, build: BuildSe
         bus=await open_rabbitmq(bus_url, service),
         cache=await open_redis(cache_url),
     )
-    await _database_answers(ports)
     async with opened(ports), build(ports) as app:
         await serve(
             app,
@@ -51,15 +58,3 @@ async def _run(service: str, settings: CommonSettings, port: int, build: BuildSe
             started=lambda listening: log.info("serving", host=settings.host, port=listening),
         )
     log.info("stopped")
-
-
-async def _database_answers(ports: Ports) -> None:
-    """Wait until the database is there; the bus and the cache may come later."""
-    async with asyncio.timeout(FIRST_CONTACT_SECONDS):
-        while True:
-            try:
-                await ports.database.now()
-                return
-            except DatabaseAway as error:
-                log.warning("database_awaited", reason=str(error))
-                await asyncio.sleep(0.5)

@@ -1,9 +1,14 @@
 """Settings that every service has, read from the environment once and frozen."""
 
-from pydantic import Field
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swarming_common.errors import SwarmingError
+from swarming_common.http.invalid import invalid_message
+
+ENV_PREFIX = "SWARMING_"
 
 BOT_DEATH_TIMEOUT_SECS = 600
 """Upstream's: longer than a bot takes to update itself or to reboot its machine."""
@@ -15,7 +20,7 @@ class CommonSettings(BaseSettings):
     Empty addresses mean the embedded adapters, which only the standalone process can use.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SWARMING_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore")
 
     database_url: str = ""
     bus_url: str = ""
@@ -46,6 +51,18 @@ class InvalidSetting(SwarmingError):
 
 class MissingSetting(InvalidSetting):
     """A setting is needed and was not given."""
+
+
+S = TypeVar("S", bound=CommonSettings)
+
+
+def read_settings(kind: type[S], **given: Any) -> S:
+    """Those of the environment, but for what is given. Raises InvalidSetting, naming the variable."""
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        wrong, got = invalid_message(error), error.errors()[0]["input"]
+        raise InvalidSetting(f"{ENV_PREFIX}{wrong.field.upper()}: {wrong.expected}, got {got!r}") from error
 
 
 def require(value: str, name: str, example: str) -> str:

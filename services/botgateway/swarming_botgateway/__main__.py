@@ -5,5 +5,4 @@ from swarming_botgateway.settings import BotGatewaySettings
 from swarming_common.process import main
 
 if __name__ == "__main__":
-    settings = BotGatewaySettings()
-    main("botgateway", settings, settings.botgateway_port, build(settings))
+    main("botgateway", BotGatewaySettings, lambda settings: settings.botgateway_port, build)

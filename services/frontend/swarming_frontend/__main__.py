@@ -5,5 +5,4 @@ from swarming_frontend.bootstrap import build
 from swarming_frontend.settings import FrontendSettings
 
 if __name__ == "__main__":
-    settings = FrontendSettings()
-    main("frontend", settings, settings.frontend_port, build(settings))
+    main("frontend", FrontendSettings, lambda settings: settings.frontend_port, build)

@@ -7,8 +7,7 @@ from swarming_scheduler.settings import SchedulerSettings
 
 def run() -> None:
     """With settings from the environment."""
-    settings = SchedulerSettings()
-    main("scheduler", settings, settings.scheduler_port, build(settings))
+    main("scheduler", SchedulerSettings, lambda settings: settings.scheduler_port, build)
 
 
 if __name__ == "__main__":

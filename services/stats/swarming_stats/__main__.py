@@ -7,8 +7,7 @@ from swarming_stats.settings import StatsSettings
 
 def run() -> None:
     """With settings from the environment."""
-    settings = StatsSettings()
-    main("stats", settings, settings.stats_port, build(settings))
+    main("stats", StatsSettings, lambda settings: settings.stats_port, build)
 
 
 if __name__ == "__main__":

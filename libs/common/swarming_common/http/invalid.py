@@ -31,6 +31,8 @@ _EXPECTED = {
     "string_too_long": "a text of at most {max_length} characters",
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",
+    "string_pattern_mismatch": "a text that matches {pattern}",
+    "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
 }
