@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from swarming_common.bus.parked import ParkingUnusable
-from swarming_common.database.migrate import migrate
-from swarming_common.database.sqlite import FolderInUse, sqlite_url
+from swarming_common.database.sqlite import FolderInUse
+from swarming_common.errors import DatabaseAway
 from swarming_common.file_limit import raise_file_limit
-from swarming_common.settings import InvalidSetting
+from swarming_common.settings import InvalidSetting, read_settings
 from swarming_common.telemetry.logs import configure_logs
 from swarming_standalone.bots import LocalBots
 from swarming_standalone.server import run_standalone
@@ -36,20 +36,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or Ctrl-C; 1 when the folder is in use, the port is taken or a setting is wrong."""
-    import uvloop
-
+    """Serve until SIGTERM or Ctrl-C; 1 when the folder is in use or of no use, the port taken or a setting wrong."""
     for name, value in QUIET_LOGS.items():
         os.environ.setdefault(name, value)
-    settings = StandaloneSettings(**({} if args.host is None else {"host": args.host}))
-    settings, args.port = _with_public_url(settings, args.port)
-    if _is_taken(settings.host, args.port):
-        sys.stderr.write(f"swarming standalone: port {args.port} is taken; choose another with --port\n")
+    try:
+        given = {} if args.host is None else {"host": args.host}
+        settings, port = _with_public_url(read_settings(StandaloneSettings, **given), args.port)
+        if _is_taken(settings.host, port):
+            raise InvalidSetting(f"port {port} is taken; choose another with --port")
+        _serve(settings, args.data, port, LocalBots(args.bots, args.data / "bots"))
+    except (DatabaseAway, FolderInUse, InvalidSetting, ParkingUnusable) as error:
+        sys.stderr.write(f"swarming standalone: {error}\n")
         return 1
+    return 0
+
+
+def _serve(settings: StandaloneSettings, data: Path, port: int, bots: LocalBots) -> None:
+    import uvloop
+
     configure_logs("standalone", settings.log_level, settings.log_format)
     raise_file_limit()
-    migrate(sqlite_url(args.data))
-    bots = LocalBots(args.bots, args.data / "bots")
 
     def started(port: int) -> None:
         is_everywhere = settings.host in EVERY_INTERFACE
@@ -63,13 +69,9 @@ def run(args: argparse.Namespace) -> int:
         await asyncio.to_thread(bots.stop)
 
     try:
-        uvloop.run(run_standalone(settings, args.data, args.port, started, stop_bots))
-    except (FolderInUse, InvalidSetting, ParkingUnusable) as error:
-        sys.stderr.write(f"swarming standalone: {error}\n")
-        return 1
+        uvloop.run(run_standalone(settings, data, port, started, stop_bots))
     finally:
         bots.stop()
-    return 0
 
 
 def _with_public_url(settings: StandaloneSettings, port: int) -> tuple[StandaloneSettings, int]:

@@ -1,5 +1,6 @@
 """All four services in one process, on the embedded adapters, on one port."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +12,8 @@ from swarming_botgateway.bootstrap import build as build_botgateway
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.bus.parked_file import FILE_NAME, ParkedFile
 from swarming_common.cache.in_process import InProcessCache
-from swarming_common.database.sqlite import open_sqlite
+from swarming_common.database.migrate import migrate
+from swarming_common.database.sqlite import open_sqlite, sqlite_url
 from swarming_common.http.paths import service_of
 from swarming_common.lifecycle import Ports, opened, serve
 from swarming_frontend.bootstrap import build as build_frontend
@@ -31,14 +33,10 @@ async def run_standalone(
     started: Callable[[int], None] | None = None,
     before_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `started` and `before_stop` as in lifecycle.serve. The database in `data` must
-    have been migrated. Raises FolderInUse."""
+    """Serve until SIGTERM or SIGINT; `started` and `before_stop` as in lifecycle.serve. Raises FolderInUse,
+    DatabaseAway, and ParkingUnusable."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    ports = Ports(
-        database=await open_sqlite(data),
-        bus=InProcessBus(ParkedFile(data / FILE_NAME), "standalone"),
-        cache=InProcessCache(),
-    )
+    ports = await _embedded(data)
     async with opened(ports), all_services(settings, ports) as app:
         await serve(
             app,
@@ -48,6 +46,18 @@ async def run_standalone(
             started=started,
             before_stop=before_stop,
         )
+
+
+async def _embedded(data: Path) -> Ports:
+    """The folder is locked before its database is migrated: else that might be another release's, at work."""
+    database = await open_sqlite(data)
+    try:
+        await asyncio.to_thread(migrate, sqlite_url(data))
+        bus = InProcessBus(ParkedFile(data / FILE_NAME), "standalone")
+    except BaseException:
+        await database.close()
+        raise
+    return Ports(database=database, bus=bus, cache=InProcessCache())
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ _LOCK_KEY = -1
 def migrate(url: str) -> None:
     """Bring the database at `sqlite:///…` or `postgresql://…` to the current schema; repeatable, safe to race.
 
-    To be called outside an event loop. Raises DatabaseAway.
+    To be called outside an event loop, or in a thread. Raises DatabaseAway.
     """
     if url.startswith("sqlite:"):
         _migrate_sqlite(url)

@@ -36,8 +36,9 @@ class FolderInUse(SwarmingError):
 
 
 async def open_sqlite(folder: Path) -> "SqliteDatabase":
-    """Open the database in this folder, which must have been migrated. Raises FolderInUse."""
-    return await asyncio.to_thread(SqliteDatabase, folder)
+    """Open the database in this folder, which must be migrated before it is used. Raises FolderInUse, DatabaseAway."""
+    with translated():
+        return await asyncio.to_thread(SqliteDatabase, folder)
 
 
 def sqlite_url(folder: Path) -> str:
