@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 BASE_PATH = "/swarming/api/v1/bot/"
-PATIENCE_SECONDS = 8.0  # a test that waits longer for something has failed
+PATIENCE_SECONDS = 20.0  # a test that waits longer for something has failed
+HOLD_SECONDS = 60.0  # of a poll: longer than any test is patient
 RUN_ID = "7c2236638dbfed11"
 DROP = object()  # in place of an answer: the request is heard, the connection is cut
 
@@ -134,7 +135,7 @@ class ScriptedServer:
 
     def _next_command(self) -> Any:
         with self._changed:
-            self._changed.wait_for(lambda: self._commands or self._closed, 30)
+            self._changed.wait_for(lambda: self._commands or self._closed, HOLD_SECONDS)
             reply = self._commands.popleft() if self._commands else {"cmd": "sleep", "duration": 0}
         return reply if reply is DROP or isinstance(reply, tuple) else (200, reply)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swarming_bot.hooks import OWN, SERVERS, TASK_HOOK_PAUSE_SECONDS, Hooks, load_hooks
-from tests.unit.bot.scripted_server import Heard, ScriptedServer
+from tests.unit.bot.scripted_server import PATIENCE_SECONDS, Heard, ScriptedServer
 
 SLEEP = {"cmd": "sleep", "duration": 0}
 
@@ -241,7 +241,7 @@ def test_a_bots_moments_are_told_in_order(server, start_bots, tmp_path):
     server.command({"cmd": "terminate", "task_id": "7c22376fb00cb611"})
 
     fleet = start_bots(hooks=source)
-    assert fleet.join(8)
+    assert fleet.join(PATIENCE_SECONDS)
 
     assert diary.read_text().splitlines() == [
         "setup_bot", "on_bot_startup", "on_handshake",

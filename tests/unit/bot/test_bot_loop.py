@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from swarming_bot.errors import BotError
-from tests.unit.bot.scripted_server import DROP
+from tests.unit.bot.scripted_server import DROP, PATIENCE_SECONDS
 
 
 def test_a_bot_opens_a_session_and_says_in_each_poll_who_it_is(server, start_bots):
@@ -94,12 +92,10 @@ def test_a_held_poll_is_ended_by_a_request_to_stop(server, start_bots):
     fleet = start_bots()
     server.wait_for_call("poll")
 
-    begun = time.monotonic()
     fleet.stop()
-    ended = fleet.join(5)
+    ended = fleet.join(PATIENCE_SECONDS)
 
     assert ended
-    assert time.monotonic() - begun < 2
     assert server.wait_for_call("event").body["event"] == "bot_shutdown"
 
 
@@ -107,7 +103,7 @@ def test_a_terminated_bot_reports_that_and_ends(server, start_bots):
     server.command({"cmd": "terminate", "task_id": "7c22376fb00cb611"})
 
     fleet = start_bots()
-    ended = fleet.join(5)
+    ended = fleet.join(PATIENCE_SECONDS)
 
     assert ended
     update = server.wait_for_call("task_update").body
@@ -199,12 +195,13 @@ def test_a_work_folder_belongs_to_one_bot_at_a_time(server, start_bots, monkeypa
         start_bots()
 
 
-def test_a_bot_that_runs_from_a_package_says_that_it_does_not_update_and_goes_on(server, start_bots):
+def test_a_bot_that_runs_from_a_package_says_that_it_does_not_update_and_goes_on(server, start_bots, monkeypatch):
+    monkeypatch.setattr("swarming_bot.life.UNSUPPORTED_PAUSE_SECONDS", 0.05)
     start_bots()
 
     server.command({"cmd": "update", "version": "0" * 64})
 
-    first = server.wait_for_call("poll")
+    first, _ = (server.wait_for_call("poll", count) for count in (1, 2))
     assert first.body["state"]["bot_code"] == {"updates": False}
     assert not server.calls("event")
 

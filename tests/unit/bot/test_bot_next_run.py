@@ -9,7 +9,7 @@ import pytest
 
 from swarming_bot.server import Server
 from swarming_bot.tuning import Tuning
-from tests.unit.bot.scripted_server import DROP, Heard, ScriptedServer, a_manifest
+from tests.unit.bot.scripted_server import DROP, PATIENCE_SECONDS, Heard, ScriptedServer, a_manifest
 
 TAKEN = {"must_stop": False, "ok": True, "session": "sess-1"}
 SECOND, THIRD = "7c2236638dbfee11", "7c2236638dbfef11"
@@ -117,7 +117,7 @@ def test_a_bot_is_terminated_by_the_answer_to_an_update_as_by_a_polls(server, st
 
     fleet = start_bots()
 
-    assert fleet.join(5)
+    assert fleet.join(PATIENCE_SECONDS)
     assert server.updates()[-1].body["task_id"] == "7c22376fb00cb611"
 
 

@@ -8,23 +8,11 @@ import sys
 import threading
 import time
 
-from tests.unit.bot.scripted_server import DROP, RUN_ID, Heard, ScriptedServer
-
-LOST_ANSWER_DELAY_SECONDS = 2.0
+from tests.unit.bot.scripted_server import DROP, PATIENCE_SECONDS, RUN_ID, Heard, ScriptedServer
 
 
-def stop_at_update(number: int):
-    """Answers must_stop from the update of that number on, counted from 1."""
-    seen = 0
-
-    def answer(heard: Heard):
-        nonlocal seen
-        if heard.call != "task_update":
-            return None
-        seen += 1
-        return {"ok": True, "must_stop": seen >= number}
-
-    return answer
+def stop_once_it_spoke(heard: Heard):
+    return {"ok": True, "must_stop": True} if heard.output else None
 
 
 def test_a_run_is_confirmed_then_started_and_reported_with_its_output(server, start_bots):
@@ -75,7 +63,7 @@ def test_the_process_does_not_start_before_the_run_is_confirmed(server, start_bo
 
 def test_a_run_that_must_stop_before_it_starts_is_canceled(server, start_bots, tmp_path):
     witness = tmp_path / "started"
-    server.answer = stop_at_update(1)
+    server.answer = lambda heard: {"ok": True, "must_stop": True} if heard.call == "task_update" else None
     server.run("touch", str(witness))
 
     start_bots()
@@ -89,7 +77,7 @@ def test_a_run_that_must_stop_before_it_starts_is_canceled(server, start_bots, t
 
 
 def test_a_running_task_that_must_stop_is_terminated_and_reports_its_real_exit_code(server, start_bots):
-    server.answer = stop_at_update(2)
+    server.answer = stop_once_it_spoke
     server.run("sh", "-c", "echo started; exec sleep 60")
 
     start_bots()
@@ -100,13 +88,14 @@ def test_a_running_task_that_must_stop_is_terminated_and_reports_its_real_exit_c
 
 
 def test_a_task_that_ignores_the_polite_signal_is_killed_after_its_grace(server, start_bots):
-    server.run("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done", hard_timeout=0.2, grace_period=0.2)
+    server.answer = stop_once_it_spoke
+    server.run("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done", grace_period=0.2)
 
     start_bots()
     final = server.wait_for_final()
 
     assert final.body["exit_code"] == -9
-    assert final.body["hard_timeout"] is True
+    assert final.body["duration"] > 0.2
 
 
 def test_a_task_over_its_hard_timeout_is_terminated(server, start_bots):
@@ -121,16 +110,17 @@ def test_a_task_over_its_hard_timeout_is_terminated(server, start_bots):
 
 
 def test_a_task_that_falls_silent_is_terminated(server, start_bots):
-    server.run("sh", "-c", "for i in 1 2 3 4; do echo $i; sleep 0.1; done; exec sleep 60", io_timeout=0.3)
+    # Each line long before the limit, which would be over before the last if they did not start it anew.
+    server.run("sh", "-c", "for i in 1 2 3 4 5 6; do echo $i; sleep 0.25; done; exec sleep 60", io_timeout=1.2)
 
     start_bots()
     final = server.wait_for_final()
 
-    assert server.output() == b"1\n2\n3\n4\n"
+    assert server.output() == b"1\n2\n3\n4\n5\n6\n"
     assert final.body["exit_code"] == -15
     assert final.body["io_timeout"] is True
     assert final.body["hard_timeout"] is False
-    assert final.body["duration"] > 0.5
+    assert final.body["duration"] > 2.4
 
 
 def test_much_output_arrives_in_chunks_that_join_up(server, start_bots):
@@ -169,13 +159,14 @@ def test_output_that_waits_for_a_slow_server_neither_blocks_the_process_nor_is_l
     assert server.output() == b"x" * 6_000_000
 
 
-def test_output_is_seen_live_soon_after_quiet(server, start_bots):
-    server.run(sys.executable, "-c", "import time\nprint(time.monotonic(), flush=True)\ntime.sleep(60)")
+def test_output_is_seen_live(server, start_bots):
+    server.run("sh", "-c", "echo live; exec sleep 60")
 
     start_bots()
     heard = server.wait_for(lambda heard: heard.output != b"")
 
-    assert heard.at - float(heard.output) < 0.5  # 0.1 of it wanted, the rest for a busy machine
+    assert heard.output == b"live\n"
+    assert not heard.is_final
 
 
 def test_a_lost_answer_is_asked_for_again_with_the_same_offset(server, start_bots):
@@ -196,10 +187,9 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_offset(server, start_bot
     first, second = (heard for heard in server.updates() if heard.is_final)
     assert first.body == second.body
     assert second.body["output_chunk_start"] == 0
-    assert second.at - first.at < LOST_ANSWER_DELAY_SECONDS
 
 
-def test_a_server_error_is_retried_promptly_with_the_same_report(server, start_bots):
+def test_a_server_error_is_retried_with_the_same_report(server, start_bots):
     answers = [(503, {"error": "away"}), (500, {"error": "unwell"})]
     server.answer = lambda heard: answers.pop(0) if heard.is_final and answers else None
     server.run("echo", "once")
@@ -209,7 +199,6 @@ def test_a_server_error_is_retried_promptly_with_the_same_report(server, start_b
 
     finals = [heard for heard in server.updates() if heard.is_final]
     assert finals[0].body == finals[1].body == finals[2].body
-    assert finals[2].at - finals[0].at < LOST_ANSWER_DELAY_SECONDS
 
 
 def test_a_command_that_is_not_found_ends_with_exit_code_1_and_an_explanation(server, start_bots):
@@ -240,7 +229,6 @@ def test_a_background_child_that_holds_the_output_delays_nothing_and_is_killed(s
     final = server.wait_for_final()
 
     assert final.body["exit_code"] == 0
-    assert final.body["duration"] < 2
     assert ends(int(server.output()))
 
 
@@ -331,7 +319,7 @@ def test_a_refused_update_ends_the_process_and_is_an_internal_failure(server, st
 
 def ends(pid: int) -> bool:
     """Whether a process is gone, now or soon: one that was killed still has to be scheduled once to die."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while is_running(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     return not is_running(pid)
@@ -359,15 +347,13 @@ def test_a_bot_runs_the_next_task_after_each(server: ScriptedServer, start_bots)
 
 
 def test_a_report_is_delivered_when_the_server_is_back(server: ScriptedServer, start_bots):
-    away = threading.Event()
-    server.answer = lambda heard: DROP if away.is_set() else None
+    back = threading.Event()
+    server.answer = lambda heard: DROP if len(server.updates()) > 1 and not back.is_set() else None
     server.run("sh", "-c", "echo before; sleep 0.1; echo after")
 
     start_bots()
-    server.wait_for_call("task_update")
-    away.set()
     server.wait_for_call("task_update", 3)
-    away.clear()
+    back.set()
     final = server.wait_for_final()
 
     assert final.body["exit_code"] == 0
