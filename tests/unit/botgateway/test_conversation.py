@@ -6,6 +6,7 @@ from swarming_common.hints.scheduler import RunReported, RunsHeard
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
 from swarming_common.release import server_version
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.unit.botgateway.world import Bot, a_world, encoded, some_properties, some_settings
 
 FINAL = {
@@ -152,7 +153,7 @@ async def test_output_is_announced_to_live_followers(world):
 
     async with world.ports.cache.follow(f"task:{run.task_id:x}") as follower:
         await world.update(bot, run, output=encoded(b"x"), output_chunk_start=0)
-        heard = await follower.wait(5)
+        heard = await follower.wait(DEADLINE_SECONDS)
 
     assert heard
 

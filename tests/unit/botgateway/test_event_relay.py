@@ -21,11 +21,11 @@ from swarming_common.database import tables
 from swarming_common.database.feed import PAGE_ROWS
 from swarming_common.database.port import Database
 from swarming_common.events.envelope import CloudEvent
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.databases import OnPostgres, OnSqlite
 from tests.read_events import decode
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-DEADLINE_SECONDS = 10.0
 FACTS = BotFacts(dimensions={"id": ["bot1"], "pool": ["default"]}, version="v1", quarantined=None, maintenance=None)
 
 
@@ -188,9 +188,9 @@ class TestRelaysOnSqlite(OnSqlite, Relays):
 class TestRelaysOnPostgres(OnPostgres, Relays):
     async def test_of_two_gateways_one_tells_and_the_other_goes_on_when_it_is_gone(self, database, listener):
         relays = [asyncio.create_task(BotEventRelay(database, listener.bus, name).run()) for name in ("one", "two")]
-        await database.write(lambda c: add(c, "bot_connected"))
-        await listener.wait_for(1)
-        await asyncio.sleep(0.1)  # several looks of both
+        for number, event_type in enumerate(("bot_connected", "bot_error", "bot_error"), 1):
+            await database.write(lambda c, event_type=event_type: add(c, event_type))
+            await listener.wait_for(number)
         heard_at_first = list(listener.names)
 
         await self.kill_the_holder(database)
@@ -199,7 +199,7 @@ class TestRelaysOnPostgres(OnPostgres, Relays):
 
         for relay in relays:
             await crash(relay)
-        assert heard_at_first == ["bot.connected"]
+        assert heard_at_first == ["bot.connected", "bot.error_reported", "bot.error_reported"]
 
     async def kill_the_holder(self, database: Database) -> None:
         statement = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = {LOCK_KEY}"

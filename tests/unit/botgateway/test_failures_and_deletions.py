@@ -13,8 +13,9 @@ from swarming_common.hints.frontend import CommandDone
 from swarming_common.hints.gateway import BotCommandsGiven
 from swarming_common.hints.wire import Hint
 from swarming_common.model.commands import BotCommandKind
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.unit.botgateway.test_poll_decisions import PERSON, event_types, quarantine, set_of
-from tests.unit.botgateway.world import DEADLINE_SECONDS, Bot, World, a_world, some_settings
+from tests.unit.botgateway.world import Bot, World, a_world, some_settings
 
 FAILURES = 3
 
@@ -64,6 +65,7 @@ async def test_one_failure_less_does_not(world):
     await fail(world, bot, FAILURES - 1)
 
     await world.held_poll(bot)
+    assert (await its_row(world)).auto_quarantined is None
 
 
 async def test_a_run_that_ended_by_itself_breaks_the_row_whatever_its_exit_code(world):
@@ -222,11 +224,12 @@ async def test_a_command_that_is_told_again_does_not_touch_the_bot_that_came_bac
     await poll
     await world.shake_hands(bot)
     poll, _ = await world.held_poll(bot)
+    await world.a_connected_bot("bot2")
 
     world.ports.bus.send(addresses.ALL_GATEWAYS, BotCommandsGiven())
-    await world.turn()
+    await give_delete(world, bot_id="bot2", command_id="later")
 
-    assert len(await world.rows(tables.bot)) == 1
+    await until_there_are(world, "bot1")
     assert not poll.done()
 
 

@@ -10,9 +10,10 @@ from swarming_common.database import tables
 from swarming_common.database.feed import Feed
 from swarming_common.database.port import Database
 from swarming_common.hints.scheduler import RunsHeard
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.databases import OnPostgres, OnSqlite
 from tests.unit.botgateway.test_update_store import a_run, confirmed, finished, hot, said
-from tests.unit.botgateway.world import DEADLINE_SECONDS, Bus, a_world, some_settings
+from tests.unit.botgateway.world import Bus, a_world, some_settings
 
 
 async def told(feed: Feed, database: Database) -> list[tuple[int, str]]:
@@ -21,7 +22,7 @@ async def told(feed: Feed, database: Database) -> list[tuple[int, str]]:
 
 async def told_all(feed: Feed, database: Database) -> None:
     """Read to the end: a row comes again while others on the same server have transactions under way."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while await told(feed, database):  # noqa: ASYNC110 - nobody tells when they end
             await asyncio.sleep(0.05)
 

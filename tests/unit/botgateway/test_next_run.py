@@ -16,9 +16,9 @@ from swarming_common.hints.scheduler import Offer, OfferMade, OfferWithdrawn, Ru
 from swarming_common.hints.wire import Hint
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.unit.botgateway.test_poll_decisions import NO_WORK, a_termination, quarantine, set_of
 from tests.unit.botgateway.world import (
-    DEADLINE_SECONDS,
     DEFAULT_SHARD,
     Bot,
     World,
@@ -35,6 +35,12 @@ END = {"exit_code": 0, "duration": 1.5}
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run is waited for until it comes, however slow the machine."""
     monkeypatch.setattr(next_run_module, "NEXT_RUN_SECONDS", DEADLINE_SECONDS)
+
+
+@pytest.fixture
+def standing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An offer for which nobody waits outlasts the test."""
+    monkeypatch.setattr(next_run_module, "STANDING_SECONDS", 3 * DEADLINE_SECONDS)
 
 
 @pytest.fixture
@@ -120,7 +126,7 @@ async def test_the_end_of_a_run_is_written_and_told_before_its_bot_is_offered(wo
     await update
 
 
-async def test_without_a_next_run_the_update_is_answered_soon_and_the_bots_poll_replaces_the_offer(world):
+async def test_without_a_next_run_the_update_is_answered_soon_and_the_bots_poll_replaces_the_offer(world, standing):
     bot = await world.a_connected_bot()
     update, old = await held_end(world, bot, await world.a_run("bot1"))
 
@@ -133,8 +139,7 @@ async def test_without_a_next_run_the_update_is_answered_soon_and_the_bots_poll_
     assert (await poll)["cmd"] == "run"
 
 
-async def test_a_run_that_comes_between_the_answer_and_the_poll_is_left_for_the_poll(world, monkeypatch):
-    monkeypatch.setattr(next_run_module, "STANDING_SECONDS", DEADLINE_SECONDS)
+async def test_a_run_that_comes_between_the_answer_and_the_poll_is_left_for_the_poll(world, standing):
     bot = await world.a_connected_bot()
     update, old = await held_end(world, bot, await world.a_run("bot1"))
     await update
@@ -183,7 +188,7 @@ async def test_a_bot_that_does_not_poll_after_its_last_update_is_not_offered_for
     assert (await world.hint(RunDeclined)).offer_id == offer.offer_id
 
 
-async def test_a_bot_that_shuts_down_after_its_last_update_is_not_offered_any_more(world):
+async def test_a_bot_that_shuts_down_after_its_last_update_is_not_offered_any_more(world, standing):
     bot = await world.a_connected_bot()
     update, offer = await held_end(world, bot, await world.a_run("bot1"))
     await update

@@ -28,9 +28,9 @@ from swarming_common.model.request import TaskProperties
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId, new_task_id
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 
 BASE = "/swarming/api/v1/bot"
-DEADLINE_SECONDS = 5.0
 DEFAULT_SHARD = shard_of_pool("default")
 
 H = TypeVar("H", bound=Hint)
@@ -40,7 +40,7 @@ _numbers = count(1)
 
 def some_settings(**changed: Any) -> BotGatewaySettings:
     """Holds that outlast a test, and background rounds that do not come by themselves."""
-    quiet = {"hold_seconds": 30.0, "unfinished_hold_seconds": 30.0, "seen_seconds": 600, "heard_seconds": 600}
+    quiet = {"hold_seconds": 50.0, "unfinished_hold_seconds": 50.0, "seen_seconds": 600, "heard_seconds": 600}
     return BotGatewaySettings(**(quiet | {"parting_seconds": 0} | changed))
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 from swarming_common.background import Background
 from swarming_common.errors import DatabaseAway
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 
 
 async def test_work_whose_driver_swallowed_the_cancellation_ends_all_the_same():
@@ -20,7 +21,7 @@ async def test_work_whose_driver_swallowed_the_cancellation_ends_all_the_same():
                     raise DatabaseAway("the connection was closed") from error
                 raise
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         async with Background() as background:
             background.every(0, outage_after_outage, "outages")
             await asyncio.sleep(0.01)

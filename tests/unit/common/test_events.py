@@ -19,6 +19,7 @@ from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
 from swarming_common.events.envelope import KNOWN, NumberedEvent, UnreadableEvent, encode
 from swarming_common.events.relay import Relay, cloud_event, events_after
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.read_events import decode
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -185,7 +186,7 @@ async def test_the_relay_sends_every_event_in_order_packed_by_key(sqlite_databas
     relay = Relay(sqlite_database, bus, 7, 1)
 
     running = asyncio.create_task(relay.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while relay.relayed_seq < 6:  # noqa: ASYNC110 - the relay tells nobody
             await asyncio.sleep(0.01)
     running.cancel()

@@ -18,7 +18,7 @@ from swarming_common.bus.port import EventMessage, Undigestible
 from swarming_common.hints.wire import Hint, UnreadableHint
 from swarming_common.testing.contracts.bus import Worker, a_hint, events
 from swarming_common.testing.contracts.parking import an_unknown_hint, an_upgrade
-from swarming_common.testing.contracts.waiting import Arrivals, soon
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS, Arrivals, soon
 
 
 def a_note(number: int = 1, *, body: bytes | None = None, source: str = "stats") -> Parked:
@@ -94,7 +94,7 @@ async def test_what_an_operator_marked_while_nothing_ran_is_replayed_at_the_star
 
         assert await worker.handled.wait_for(1) == [EventMessage("task.a", b"1", replays=1)]
         await heard.wait_for(1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while await operator.parked():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
     await after.close()

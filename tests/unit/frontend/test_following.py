@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from swarming_common.cache.port import Follower
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import parse_task_id
 from swarming_frontend import waiting
@@ -23,23 +24,40 @@ async def task_id(frontend) -> str:
     return task_id
 
 
+class WatchedFollower:
+    """Says when somebody begins to wait."""
+
+    def __init__(self, follower: Follower, waits: asyncio.Semaphore) -> None:
+        self._follower = follower
+        self._waits = waits
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        self._waits.release()
+        return await self._follower.wait(timeout_seconds)
+
+
 @pytest.fixture
-def held(frontend, monkeypatch):
-    """Starts a request and returns it once it waits for news."""
-    entered = asyncio.Event()
+def waits(frontend, monkeypatch) -> asyncio.Semaphore:
+    """To be acquired whenever a request begins to wait for news."""
+    begun = asyncio.Semaphore(0)
     follow = frontend.cache.follow
 
     @asynccontextmanager
-    async def watched(channel: str) -> AsyncIterator[object]:
+    async def watched(channel: str) -> AsyncIterator[Follower]:
         async with follow(channel) as follower:
-            entered.set()
-            yield follower
+            yield WatchedFollower(follower, begun)
 
     monkeypatch.setattr(frontend.cache, "follow", watched)
+    return begun
+
+
+@pytest.fixture
+def held(frontend, waits):
+    """Starts a request and returns it once it waits for news."""
 
     async def start(path: str, **query: object) -> asyncio.Task[httpx.Response]:
         request = asyncio.create_task(frontend.get(path, wait_secs=20, **query))
-        await asyncio.wait_for(entered.wait(), DEADLINE)
+        await asyncio.wait_for(waits.acquire(), DEADLINE)
         return request
 
     return start
@@ -76,11 +94,12 @@ async def test_a_follower_hears_of_the_end(frontend, task_id, held):
     assert (reply.json()["output"], reply.json()["state"]) == ("", "COMPLETED")
 
 
-async def test_an_announcement_without_news_is_waited_out(frontend, task_id, held):
+async def test_an_announcement_without_news_is_waited_out(frontend, task_id, held, waits, monkeypatch):
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 60)
     request = await held(f"task/{task_id}/stdout")
 
     frontend.cache.announce(waiting.news_channel(parse_task_id(task_id)))
-    await asyncio.wait({request}, timeout=0.2)
+    await asyncio.wait_for(waits.acquire(), DEADLINE)
 
     assert not request.done()
     frontend.ports.stopping.set()

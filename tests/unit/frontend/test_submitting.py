@@ -14,6 +14,7 @@ from swarming_common.hints.wire import Hint
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
 from swarming_common.pools.port import FixedPools
+from swarming_common.testing.contracts.waiting import soon
 from swarming_frontend.admission import Admission
 from swarming_frontend.api.messages import NewTaskRequest
 from swarming_frontend.api.new_task import translate
@@ -160,7 +161,7 @@ async def test_the_shard_of_the_pool_is_told(frontend):
 
     submitted = (await frontend.post("tasks/new", a_new_task(pool="linux"))).json()
 
-    hint = await asyncio.wait_for(heard.get(), 5)
+    hint = await soon(heard.get())
     assert isinstance(hint, TaskSubmitted)
     assert f"{hint.task_id:x}0" == submitted["task_id"]
     assert hint.request.pool == "linux"

@@ -1,7 +1,5 @@
 """Hooks, bootstrap script and archive: versions, checks, differences, reverts; and tokens."""
 
-import asyncio
-
 import pytest
 from sqlalchemy import select
 
@@ -11,6 +9,7 @@ from swarming_common.bot_code.enrolment import digest_of
 from swarming_common.database.tables import enrolment_token
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotFilesChanged
+from swarming_common.testing.contracts.waiting import Arrivals
 from tests.unit.frontend.conftest import API
 
 ARCHIVE = pack({MAIN: b"print('upstream')"})
@@ -53,24 +52,13 @@ async def test_an_upload_is_a_new_version_with_who_and_when(frontend, kind):
 
 
 async def test_the_gateways_are_told(frontend):
-    heard, changed = [], asyncio.Condition()
-
-    def read(hint):
-        heard.append(hint)
-        asyncio.get_running_loop().create_task(tell())
-
-    async def tell():
-        async with changed:
-            changed.notify_all()
-
-    mailbox = await frontend.bus.open_mailbox(read)
+    heard = Arrivals()
+    mailbox = await frontend.bus.open_mailbox(heard)
     await mailbox.listen(addresses.ALL_GATEWAYS)
 
     await put(frontend, "bot_config", "x = 1\n")
 
-    async with asyncio.timeout(5), changed:
-        await changed.wait_for(lambda: heard)
-    assert heard == [BotFilesChanged()]
+    assert await heard.wait_for(1) == [BotFilesChanged()]
     await mailbox.close()
 
 

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from swarming_common.model.task_id import RunId, parse_run_id
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.unit.botgateway.upstream_bot import UpstreamBot, said
-from tests.unit.botgateway.world import DEADLINE_SECONDS
 from tests.unit.frontend.builders import a_new_task
 from tests.unit.standalone.conftest import Whole
 

@@ -20,6 +20,7 @@ from swarming_common.events.envelope import Event, encode
 from swarming_common.events.relay import cloud_event, events_after
 from swarming_common.events.tasks import TaskAssigned, TaskCompleted
 from swarming_common.lifecycle import Ports
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from swarming_stats.bootstrap import build
 from swarming_stats.settings import StatsSettings
 
@@ -117,7 +118,7 @@ async def test_what_happened_before_the_start_is_counted_at_the_start(sqlite_dat
 async def test_a_message_that_is_no_event_is_put_aside_and_blocks_nothing(stats: Stats):
     message = await stats.happen(*some_events())
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         await stats.ports.bus.publish([EventMessage("task.any.s03.default", b"no event"), message])
 
     assert (await stats.counted())["task.assigned"] == (2, 0.75)
