@@ -19,7 +19,7 @@ SUBMITTERS = 3
 TASK_SECONDS = 0.2
 PAUSE_SECONDS = 0.4
 STOP_SECONDS = 20.0
-GO_ON_SECONDS = 10.0
+GO_ON_SECONDS = 20.0
 """Far below the 45 s of a held poll and the 70 s after which an unconfirmed run is taken back."""
 ALL_DONE_SECONDS = 30.0
 

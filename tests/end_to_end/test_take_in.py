@@ -84,7 +84,7 @@ def test_a_task_may_wait_for_a_bot_that_comes_later(one_bot: Deployment):
     client = one_bot.client()
     task = NewTask(command=["true"], dimensions=[("pool", "default"), ("late", "yes")], wait_for_capacity=True)
     task_id = client.new_task(task).task_id
-    time.sleep(0.5)
+    _run(client, a_task("true"))  # of the same pool, so the one before it was taken in
     waiting = client.result(task_id).state
 
     one_bot.start_bots(1, name="late-bot", dimensions=[("late", "yes")])
@@ -97,8 +97,7 @@ def test_a_bot_that_has_just_come_is_capacity(one_bot: Deployment):
     client = one_bot.client()
     one_bot.start_bots(1, name="new-bot", dimensions=[("fresh", "yes")])
     one_bot.wait_for_bots(len(client.bots().items))
-    while not client.bots(dimensions=[("fresh", "yes")]).items:
-        time.sleep(0.02)
+    _wait_until(lambda: client.bots(dimensions=[("fresh", "yes")]).items)
 
     result = _run(client, NewTask(command=["true"], dimensions=[("pool", "default"), ("fresh", "yes")]))
 
@@ -121,14 +120,18 @@ def test_a_pool_may_serve_the_newest_first(one_bot: Deployment, tmp_path):
 def test_a_full_pool_takes_no_more_tasks_until_it_empties(one_bot: Deployment):
     body = a_task("true", pool="small", wait_for_capacity=True).to_json()
     with httpx.Client(base_url=one_bot.url, trust_env=False) as http:
-        answers = []
-        for number in range(6):
-            answers.append(http.post("/api/swarming/v1/tasks/new", json=body | {"request_uuid": f"small-{number}"}))
-            time.sleep(0.5)
+        answers: list[httpx.Response] = []
+
+        def is_refused() -> bool:  # as soon as the frontend has heard how many wait
+            uuid = {"request_uuid": f"small-{len(answers)}"}
+            answers.append(http.post("/api/swarming/v1/tasks/new", json=body | uuid))
+            return answers[-1].status_code == 429
+
+        _wait_until(is_refused, pause_seconds=0.2)
         repeated = http.post("/api/swarming/v1/tasks/new", json=body | {"request_uuid": "small-0"})
         refused = answers[-1]
 
-    assert refused.status_code == 429
+    assert [one.status_code for one in answers[:2]] == [200, 200]
     assert int(refused.headers["Retry-After"]) > 0
     assert "small" in json.loads(refused.text)["error"]["message"]
     assert repeated.json()["task_id"] == answers[0].json()["task_id"]
@@ -142,8 +145,8 @@ def _run(client: Swarming, task: NewTask):
     return client.wait(client.new_task(own).task_id, timeout_secs=SOON)
 
 
-def _wait_until(is_so) -> None:
+def _wait_until(is_so, pause_seconds: float = 0.02) -> None:
     deadline = time.monotonic() + SOON
     while not is_so():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(pause_seconds)

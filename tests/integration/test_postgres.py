@@ -74,7 +74,7 @@ async def test_a_lock_has_one_holder_and_is_free_when_its_connection_dies(databa
     kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'first'")
 
     await database.write(lambda c: c.execute(kill) and None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while not await second.try_lock(1):  # noqa: ASYNC110 - the server frees it when it has noticed
             await asyncio.sleep(0.02)
     with pytest.raises(DatabaseAway):

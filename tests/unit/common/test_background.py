@@ -8,12 +8,13 @@ from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 
 
 async def test_work_whose_driver_swallowed_the_cancellation_ends_all_the_same():
-    cancelled = 0
+    cancelled, begun = 0, asyncio.Event()
 
     async def outage_after_outage() -> None:
         nonlocal cancelled
         while True:
             try:
+                begun.set()
                 await asyncio.sleep(60)
             except asyncio.CancelledError as error:
                 cancelled += 1
@@ -24,7 +25,7 @@ async def test_work_whose_driver_swallowed_the_cancellation_ends_all_the_same():
     async with asyncio.timeout(DEADLINE_SECONDS):
         async with Background() as background:
             background.every(0, outage_after_outage, "outages")
-            await asyncio.sleep(0.01)
+            await begun.wait()
 
     assert cancelled == 2
 
@@ -34,9 +35,9 @@ async def test_a_failure_of_what_runs_once_is_logged_and_ends_nobody_else(capsys
         raise ValueError("a mistake")
 
     async with Background() as background:
-        background.start(fails(), "failing")
+        failing = background.start(fails(), "failing")
         others = background.start(asyncio.sleep(60), "waiting")
-        await asyncio.sleep(0.01)
+        await asyncio.wait([failing])
         assert not others.done()
 
     assert others.cancelled()
