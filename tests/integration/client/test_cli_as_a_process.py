@@ -22,7 +22,7 @@ from tests.unit.client.scripted_server import (
     an_output,
 )
 
-DEADLINE_SECS = 10.0
+DEADLINE_SECS = 20.0
 Start = Callable[..., "subprocess.Popen[str]"]
 
 

@@ -2,6 +2,7 @@
 
 from swarming_botgateway import roll_call as roll_call_module
 from swarming_common.hints.scheduler import OfferMade, OffersHeld
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 
 
 async def test_a_new_epoch_is_told_all_offers(world):
@@ -44,7 +45,8 @@ async def test_a_right_count_between_two_wrong_ones_mends_nothing(world, monkeyp
     assert len(world.of_kind(OffersHeld)) == 1
 
 
-async def test_offers_made_or_ended_just_now_make_no_count_wrong(world):
+async def test_offers_made_or_ended_just_now_make_no_count_wrong(world, monkeypatch):
+    monkeypatch.setattr(roll_call_module, "SETTLING_SECONDS", DEADLINE_SECONDS)
     bots = [await world.a_connected_bot(f"bot{number}") for number in range(2)]
     offers = [(await world.held_poll(bot))[1] for bot in bots]
     gateway_id = offers[0].gateway_id

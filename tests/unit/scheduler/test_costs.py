@@ -112,7 +112,7 @@ async def test_a_late_cost_is_added_to_the_run_that_was_given_up(around: Surroun
         around.ports.bus.send(addresses.shard(SHARD), RunsHeard(runs=((task_id, 1),), costs_usd=(0.125,)))
         await around.report(assigned, ReportKind.LOST)
         around.offer("bot2", "offer2")
-        await around.hear(RunAssigned)
+        await around.hear(RunAssigned, lambda hint: hint.bot_id == "bot2")
 
         for cost_usd in (0.25, 0.25, 0.0625):
             await around.report_late(assigned, cost_usd)

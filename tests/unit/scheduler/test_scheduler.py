@@ -52,11 +52,11 @@ async def test_a_new_owner_knows_what_waits_what_runs_and_what_was_confirmed(aro
         second = await around.hear(RunAssigned)
         await around.report(assigned, ReportKind.FINISHED)
         third = await around.submit()
-        fourth = await around.hear(RunAssigned)
+        fourth = await around.hear(RunAssigned, lambda hint: hint.task_id == third)  # the second may be sent again
 
         await around.result(running, TaskState.COMPLETED)
         assert (second.task_id, second.bot_id) == (pending, "bot2")
-        assert (fourth.task_id, fourth.bot_id) == (third, "bot1")
+        assert fourth.bot_id == "bot1"
 
 
 async def test_a_report_of_a_newer_release_holds_up_nothing(around: Surroundings):
@@ -132,7 +132,7 @@ async def test_a_refused_cancel_stays_refused(around: Surroundings):
         await around.report(assigned, ReportKind.LOST)
         around.offer("bot2", "offer2")
 
-        again = await around.hear(RunAssigned)
+        again = await around.hear(RunAssigned, lambda hint: hint.run_number == 2)  # the first may be sent again
         assert (again.task_id, again.bot_id) == (task_id, "bot2")
 
 
