@@ -17,8 +17,10 @@ from swarming_common.model.shards import DEFAULT_SHARD_COUNT, shard_of_pool
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import TaskId, parse_task_id
 from swarming_common.pools.port import FixedPools, Order, PoolSettings
+from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from swarming_frontend.explanation.matching_bots import look_over
 from swarming_frontend.explanation.situation import BotStatus, Explanation, FleetBot, Word
+from swarming_frontend.pages import routes
 from swarming_frontend.replies import Replies
 from swarming_frontend.store.fleet import read_fleet
 from swarming_frontend.store.pending_ahead import PendingAhead
@@ -45,7 +47,8 @@ class Shard:
 
 
 @pytest.fixture
-async def shard(frontend) -> AsyncIterator[Shard]:
+async def shard(frontend, monkeypatch) -> AsyncIterator[Shard]:
+    monkeypatch.setattr(routes, "WHY_WORD_SECONDS", DEADLINE_SECONDS)
     scripted = Shard(frontend)
     mailbox = await frontend.bus.open_mailbox(scripted.read)
     await mailbox.listen(addresses.shard(SHARD))
