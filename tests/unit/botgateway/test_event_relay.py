@@ -91,7 +91,7 @@ async def a_telling(database: Database, listener: Listener) -> AsyncIterator[Tel
 async def crash(relay: "asyncio.Task[None]") -> None:
     while not relay.done():
         relay.cancel()  # a driver may swallow one, as background.py knows
-        await asyncio.wait([relay], timeout=0.1)
+        await asyncio.wait([relay], timeout=1)
 
 
 class Relays:
