@@ -18,15 +18,7 @@ from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId
 from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.unit.botgateway.test_poll_decisions import NO_WORK, a_termination, quarantine, set_of
-from tests.unit.botgateway.world import (
-    DEFAULT_SHARD,
-    Bot,
-    World,
-    a_run_id,
-    a_world,
-    some_properties,
-    some_settings,
-)
+from tests.unit.botgateway.world import DEFAULT_SHARD, Bot, World, a_run_id, a_world, some_properties, some_settings
 
 END = {"exit_code": 0, "duration": 1.5}
 
