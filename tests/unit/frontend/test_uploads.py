@@ -9,6 +9,7 @@ from swarming_common.bot_code.enrolment import digest_of
 from swarming_common.database.tables import enrolment_token
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotFilesChanged
+from swarming_common.hints.wire import Hint
 from swarming_common.testing.contracts.waiting import Arrivals
 from tests.unit.frontend.conftest import API
 
@@ -52,7 +53,7 @@ async def test_an_upload_is_a_new_version_with_who_and_when(frontend, kind):
 
 
 async def test_the_gateways_are_told(frontend):
-    heard = Arrivals()
+    heard: Arrivals[Hint] = Arrivals()
     mailbox = await frontend.bus.open_mailbox(heard)
     await mailbox.listen(addresses.ALL_GATEWAYS)
 
