@@ -188,6 +188,22 @@ async def test_strangers_hints_in_one_message_with_good_ones(bus: RabbitMQBus, r
     assert all(one.reason for one in parked)
 
 
+async def test_a_hint_to_all_that_each_of_them_parked_is_replayed_once(bus: RabbitMQBus, parking: Parking):
+    heard: Arrivals[Hint] = Arrivals()
+    for _ in range(3):
+        await (await bus.open_mailbox(heard)).listen("gateways")
+    bus.send("gateways", an_unknown_hint())
+    before = await parked_soon(parking, 3)
+
+    outcome = await soon(parking.replay())
+    bus.send("gateways", a_hint(1))
+    await heard.wait_for(3)  # and before it, whatever was replayed
+    after = await parked_soon(parking, 3, other_than=before[-1])
+
+    assert set(outcome.done) == {one.id for one in before}
+    assert [one.tries for one in after] == [2, 2, 2]
+
+
 async def test_a_hint_whose_reader_is_gone_stays_parked(bus: RabbitMQBus, parking: Parking, rabbitmq_url: str):
     mailbox = await bus.open_mailbox(print)
     await mailbox.listen("gateway.gone")

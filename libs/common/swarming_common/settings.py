@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swarming_common.errors import SwarmingError
-from swarming_common.http.invalid import invalid_message
+from swarming_common.invalid import invalid_message
 
 ENV_PREFIX = "SWARMING_"
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from swarming_common.errors import Unavailable
-from swarming_common.http.invalid import invalid_parameter
+from swarming_common.invalid import invalid_parameter
 from swarming_common.lifecycle import Ports
 from swarming_stats.store import minutes
 

@@ -26,6 +26,7 @@ from swarming_common.events.batch import Batch, Stranger, packed, sort_out
 from swarming_common.events.bookkeeping import Bookkeeping
 from swarming_common.events.envelope import KNOWN, KnownEvents, NumberedEvent, UnreadableEvent
 from swarming_common.events.relay import cloud_event, events_after
+from swarming_common.invalid import in_a_line
 
 log = structlog.get_logger(__name__)
 
@@ -246,7 +247,7 @@ class EventConsumer:
         try:
             event = cloud_event(row)
         except ValueError as error:
-            return _unreadable(row, f"the row is no event: {error}")
+            return _unreadable(row, f"the row is no event: {in_a_line(error)}")
         try:
             event.typed(self._known)
         except UnreadableEvent as error:

@@ -14,6 +14,8 @@ from urllib.parse import quote
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from swarming_common.invalid import in_a_line
+
 TYPE_PREFIX = "swarming."
 MAX_POOL_BYTES = 100
 
@@ -139,7 +141,7 @@ def decode_each(body: bytes, kind: type[C]) -> tuple[list[C], list[UnreadablePar
             events.append(kind.model_validate(one))
         except ValueError as error:
             type_name = str(one.get("type") or "") if isinstance(one, dict) else ""
-            unreadable.append(UnreadablePart(type_name, f"no event: {error}", pydantic_core.to_json(one)))
+            unreadable.append(UnreadablePart(type_name, f"no event: {in_a_line(error)}", pydantic_core.to_json(one)))
     return events, unreadable
 
 

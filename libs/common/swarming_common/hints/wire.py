@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
+from swarming_common.invalid import in_a_line
+
 
 class Hint(BaseModel):
     """A private message between services; it may be lost, doubled, late or out of order.
@@ -73,6 +75,6 @@ def _decode_each(pack: list[object]) -> tuple[list[Hint], list[UnreadableHint]]:
                     hints.append(Hint.kinds[kind].model_validate(tagged[1]))
                     continue
                 except ValueError as error:
-                    reason = str(error)
+                    reason = in_a_line(error)
         unreadable.append(UnreadableHint(kind, reason, pydantic_core.to_json([tagged])))
     return hints, unreadable

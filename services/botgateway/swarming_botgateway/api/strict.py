@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from swarming_botgateway.storable import unstorable_path
 from swarming_common.errors import InvalidInput
-from swarming_common.http.invalid import invalid_message
+from swarming_common.invalid import invalid_message
 from swarming_common.model.task_id import InvalidTaskId, RunId, parse_run_id
 
 

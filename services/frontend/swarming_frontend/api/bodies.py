@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from swarming_common.errors import InvalidInput
 from swarming_common.http.body import read_body
-from swarming_common.http.invalid import invalid_message
+from swarming_common.invalid import invalid_message
 from swarming_frontend.api.messages import Message
 
 M = TypeVar("M", bound=Message)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from swarming_common.errors import DataRejected, InvalidInput, NotAllowed, NotFound, SwarmingError, Unavailable
 from swarming_common.http.body import BodyTooLarge
-from swarming_common.http.invalid import invalid_parameter
+from swarming_common.invalid import invalid_parameter
 from swarming_frontend.admission import TooManyPending
 
 log = structlog.get_logger(__name__)

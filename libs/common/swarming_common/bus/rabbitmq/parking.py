@@ -62,14 +62,15 @@ class RabbitMQParking:
         unread: list[str] = []
         with translated():
             async with self._taken_out(MAX_PARKED_MESSAGES, ids) as messages:
-                chosen = iter(_chosen(messages, ids))
-                while some := list(islice(chosen, REPLAYED_AT_ONCE)):
-                    arrived = await self._session.publish_each([_replay(parked) for _, parked in some])
-                    for (message, parked), is_read in zip(some, arrived, strict=True):
-                        if is_read:
-                            # Only now: a crash in between brings it twice, which its reader expects.
-                            await message.ack()
-                        (done if is_read else unread).append(parked.id)
+                groups = iter(_alike(_chosen(messages, ids)))
+                while some := list(islice(groups, REPLAYED_AT_ONCE)):
+                    arrived = await self._session.publish_each([_replay(alike[-1][1]) for alike in some])
+                    for alike, is_read in zip(some, arrived, strict=True):
+                        for message, parked in alike:
+                            if is_read:
+                                # Only now: a crash in between brings it twice, which its reader expects.
+                                await message.ack()
+                            (done if is_read else unread).append(parked.id)
         return Outcome(done, unread)
 
     async def drop(self, ids: Collection[str] | None = None) -> Outcome:
@@ -129,11 +130,21 @@ async def _lock(channel: AbstractChannel) -> None:
         raise ParkingBusy from error
 
 
-def _chosen(
-    messages: Sequence[AbstractIncomingMessage], ids: Collection[str] | None
-) -> list[tuple[AbstractIncomingMessage, Parked]]:
+Taken = tuple[AbstractIncomingMessage, Parked]
+
+
+def _chosen(messages: Sequence[AbstractIncomingMessage], ids: Collection[str] | None) -> list[Taken]:
     pairs = [(message, as_parked(message)) for message in messages]
     return [pair for pair in pairs if ids is None or pair[1].id in ids]
+
+
+def _alike(chosen: Sequence[Taken]) -> list[list[Taken]]:
+    """What is brought back as one message: a hint to many readers, each of whom parked it, reaches them all again."""
+    groups: dict[tuple[str, bytes] | str, list[Taken]] = {}
+    for message, parked in chosen:
+        key = (parked.source, parked.body) if parked.origin is Origin.MAILBOX else parked.id
+        groups.setdefault(key, []).append((message, parked))
+    return list(groups.values())
 
 
 def _replay(parked: Parked) -> Outgoing:

@@ -1,12 +1,14 @@
 """Pydantic's errors in our words: the field as the caller wrote it, and what was expected."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from swarming_common.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from fastapi.exceptions import RequestValidationError
 
 _EXPECTED = {
     "missing": "a value, it is required",
@@ -43,7 +45,12 @@ def invalid_message(error: ValidationError) -> InvalidInput:
     return _invalid(error.errors(include_url=False, include_input=False)[0])
 
 
-def invalid_parameter(error: RequestValidationError) -> InvalidInput:
+def in_a_line(error: ValueError) -> str:
+    """What is wrong, without the rest of pydantic's pages."""
+    return str(invalid_message(error) if isinstance(error, ValidationError) else error)
+
+
+def invalid_parameter(error: "RequestValidationError") -> InvalidInput:
     """What is wrong with a request's query or path, as FastAPI found it: its first error."""
     first = error.errors()[0]
     return _invalid({**first, "loc": first["loc"][1:]})  # without "query" or "path"
