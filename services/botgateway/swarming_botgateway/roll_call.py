@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 SETTLING_SECONDS = 1.0
 """Offers made or ended so recently may or may not be counted by a shard already."""
 
+OFFERS_IN_A_HINT = 200
+"""Of some kilobytes each, far below what a broker takes, and a few milliseconds of the shard's time."""
+
 TOLERATED_WRONG_COUNTS = 1
 """A single wrong number is a hint under way; two in a row are a lost one."""
 
@@ -42,10 +45,15 @@ class RollCall:
 
     def tell(self, shard: int) -> None:
         """Send all offers for this shard; any other of ours is gone."""
-        held = tuple(one.offer for one in self.offers.held_for(shard))
-        log.info("offers_told", shard=shard, offers=len(held))
+        offers = tuple(one.offer for one in self.offers.held_for(shard))
+        log.info("offers_told", shard=shard, offers=len(offers))
         self._wrong_counts[shard] = 0
-        self.send(addresses.shard(shard), OffersHeld(gateway_id=self.offers.gateway_id, offers=held))
+        held: tuple[str, ...] | None = tuple(offer.offer_id for offer in offers)
+        for start in range(0, max(len(offers), 1), OFFERS_IN_A_HINT):
+            part = offers[start : start + OFFERS_IN_A_HINT]
+            hint = OffersHeld(gateway_id=self.offers.gateway_id, offers=part, held=held)
+            self.send(addresses.shard(shard), hint)
+            held = None
 
     def _is_plausible(self, shard: int, counted: int) -> bool:
         held = self.offers.held_for(shard)

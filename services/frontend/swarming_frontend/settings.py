@@ -10,9 +10,9 @@ from swarming_common.settings import CommonSettings
 
 DEFAULT_PORT = 8081
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Small enough to hold many in memory at once. The limits of a request allow a little more (eight slices of 4096
-outputs of 512 characters are just this, without JSON's quotes); every real one is a thousandth of it."""
+MAX_BODY_BYTES = 15 * 1024 * 1024
+"""A broker's message holds 16 MiB, and the run of such a task must fit into one. The limits of a request allow a little
+more (eight slices of 4096 outputs of 512 characters); every real one is a thousandth of it."""
 
 REFERENCE_MIN_TIMEOUT_SECS = 30
 REFERENCE_MIN_PING_TOLERANCE_SECS = 60
@@ -23,7 +23,7 @@ class FrontendSettings(CommonSettings):
     """What an installation may choose; each field is read from `SWARMING_<FIELD>`."""
 
     frontend_port: int = DEFAULT_PORT
-    max_body_bytes: int = Field(default=MAX_BODY_BYTES, gt=0)
+    max_body_bytes: int = Field(default=MAX_BODY_BYTES, gt=0, le=MAX_BODY_BYTES)
     min_timeout_secs: int = Field(default=REFERENCE_MIN_TIMEOUT_SECS, ge=1)
     """The least execution time-out, I/O time-out and expiration; tests lower it."""
     min_ping_tolerance_secs: int = Field(default=REFERENCE_MIN_PING_TOLERANCE_SECS, ge=1)

@@ -22,7 +22,7 @@ from swarming_scheduler.state import ShardState
 from swarming_scheduler.usecases.children import note_child_elsewhere, parent_ended
 from swarming_scheduler.usecases.explain import explain
 from swarming_scheduler.usecases.hand_out import decline
-from swarming_scheduler.usecases.offer import take_all_offers, take_offer, withdraw_offer
+from swarming_scheduler.usecases.offer import take_offer, take_offers, withdraw_offer
 from swarming_scheduler.usecases.report import hear_of_run, take_report
 from swarming_scheduler.usecases.take_in import take_in
 
@@ -36,7 +36,7 @@ HINTS: dict[type[Hint], Callable[[ShardState, Any, datetime], None]] = {
     TaskSubmitted: lambda state, hint, now: take_in(state, hint.task_id, hint.created_ts, hint.request, now),
     OfferMade: lambda state, hint, now: take_offer(state, hint.offer, now),
     OfferWithdrawn: lambda state, hint, now: withdraw_offer(state, hint.bot_id, hint.offer_id, now),
-    OffersHeld: lambda state, hint, now: take_all_offers(state, hint.gateway_id, hint.offers, now),
+    OffersHeld: lambda state, hint, now: take_offers(state, hint.gateway_id, hint.offers, hint.held, now),
     RunDeclined: lambda state, hint, now: decline(state, hint.task_id, hint.run_number, hint.offer_id, now),
     RunReported: lambda state, hint, now: take_report(
         state, hint.task_id, hint.run_number, hint.bot_id, hint.report, now

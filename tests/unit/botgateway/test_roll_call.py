@@ -18,6 +18,18 @@ async def test_a_new_epoch_is_told_all_offers(world):
     assert (second.gateway_id, second.offers) == (offer.gateway_id, (offer,))
 
 
+async def test_many_offers_are_told_in_parts(world, monkeypatch):
+    monkeypatch.setattr(roll_call_module, "OFFERS_IN_A_HINT", 2)
+    bots = [await world.a_connected_bot(f"bot{number}") for number in range(3)]
+    offers = [(await world.held_poll(bot))[1] for bot in bots]
+
+    world.say_alive({})
+    first, second = await world.hint(OffersHeld), await world.hint(OffersHeld, number=1)
+
+    assert (*first.offers, *second.offers) == tuple(offers)
+    assert (first.held, second.held) == (tuple(one.offer_id for one in offers), None)
+
+
 async def test_a_wrong_count_is_mended_the_second_time(world, monkeypatch):
     monkeypatch.setattr(roll_call_module, "SETTLING_SECONDS", 0.0)
     _, offer = await world.held_poll(await world.a_connected_bot())

@@ -5,7 +5,7 @@ from swarming_common.model.states import TaskState
 from swarming_scheduler.usecases.cancel import cancel
 from swarming_scheduler.usecases.expire import expire
 from swarming_scheduler.usecases.hand_out import decline, listen_anew, resend_unconfirmed, revoke_silent
-from swarming_scheduler.usecases.offer import drop_stale_offers, take_all_offers, take_offer, withdraw_offer
+from swarming_scheduler.usecases.offer import drop_stale_offers, take_offer, take_offers, withdraw_offer
 from swarming_scheduler.usecases.report import hear_of_run
 from swarming_scheduler.usecases.take_in import take_in
 from tests.unit.scheduler.builders import World, a_request, a_slice
@@ -178,17 +178,27 @@ def test_a_gateway_that_lists_its_offers_takes_back_those_it_does_not_list(world
     world.offer("bot1")
     kept = world.offer("bot2")
 
-    take_all_offers(world.state, "gateway1", [kept], world.now)
+    take_offers(world.state, "gateway1", [kept], [kept.offer_id], world.now)
 
     assert set(world.state.bots) == {"bot2"}
     assert world.state.engine.waiting == 1
+
+
+def test_a_gateway_that_lists_its_offers_in_parts_keeps_them_all(world: World):
+    world.offer("bot1")
+    kept = [world.offer("bot2"), world.offer("bot3")]
+
+    take_offers(world.state, "gateway1", kept[:1], [one.offer_id for one in kept], world.now)
+    take_offers(world.state, "gateway1", kept[1:], None, world.now)
+
+    assert set(world.state.bots) == {"bot2", "bot3"}
 
 
 def test_an_offer_that_a_gateway_still_lists_gets_its_run_again(world: World):
     offer = world.offer("bot1")
     world.submit()
 
-    take_all_offers(world.state, "gateway1", [offer], world.now)
+    take_offers(world.state, "gateway1", [offer], [offer.offer_id], world.now)
     world.commit()
 
     assert [one.offer_id for one in world.sent] == [offer.offer_id, offer.offer_id]

@@ -249,7 +249,8 @@ def _in_transaction(connection: Connection, work: Work[T]) -> T:
     try:
         result = work(connection)
     except BaseException:
-        connection.exec_driver_sql("ROLLBACK")
+        with contextlib.suppress(Exception):  # or a cancellation, say, would be lost to what its ROLLBACK meets
+            connection.exec_driver_sql("ROLLBACK")
         raise
     connection.exec_driver_sql("COMMIT")
     return result

@@ -74,10 +74,13 @@ class OfferWithdrawn(Hint):
 
 
 class OffersHeld(Hint):
-    """All offers that this gateway holds for this shard; any other of its offers is gone."""
+    """Offers that this gateway holds for this shard: all of them, in one or several hints, since thousands would be too
+    much for one."""
 
     gateway_id: str
     offers: tuple[Offer, ...]
+    held: tuple[str, ...] | None = None
+    """The ids of all of them, in the first: any other of its offers is gone."""
 
 
 class RunDeclined(Hint):

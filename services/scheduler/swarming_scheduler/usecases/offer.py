@@ -1,6 +1,6 @@
 """Take note of the polls that gateways hold open for bots."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from datetime import datetime, timedelta
 
 from swarming_common.hints.scheduler import Offer
@@ -39,9 +39,21 @@ def withdraw_offer(state: ShardState, bot_id: str, offer_id: str, now: datetime)
     state.forget_if_gone(bot)
 
 
-def take_all_offers(state: ShardState, gateway_id: str, offers: Collection[Offer], now: datetime) -> None:
-    """These are all the polls that a gateway holds; whatever else we believed of it is gone."""
-    held = {offer.offer_id for offer in offers}
+def take_offers(
+    state: ShardState, gateway_id: str, offers: Collection[Offer], held: Collection[str] | None, now: datetime
+) -> None:
+    """Polls that a gateway holds; with `held`, the ids of all of them, whatever else we believed of it is gone."""
+    if held is not None:
+        _drop_others(state, gateway_id, set(held), now)
+    for offer in offers:
+        bot = state.bots.get(offer.bot_id)
+        if bot is not None and _was_used(bot, offer.offer_id):
+            offer_again(state, bot, now)
+        else:
+            take_offer(state, offer, now, is_news=False)
+
+
+def _drop_others(state: ShardState, gateway_id: str, held: Set[str], now: datetime) -> None:
     gone = [
         (bot.bot_id, offer.offer_id)
         for bot in state.bots.values()
@@ -50,12 +62,6 @@ def take_all_offers(state: ShardState, gateway_id: str, offers: Collection[Offer
     ]
     for bot_id, offer_id in gone:
         withdraw_offer(state, bot_id, offer_id, now)
-    for offer in offers:
-        bot = state.bots.get(offer.bot_id)
-        if bot is not None and _was_used(bot, offer.offer_id):
-            offer_again(state, bot, now)
-        else:
-            take_offer(state, offer, now, is_news=False)
 
 
 def drop_stale_offers(state: ShardState, now: datetime) -> None:
