@@ -1,11 +1,13 @@
 """Settings of the bot gateway."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from swarming_botgateway.bot_code.rule import BotUpdates
 from swarming_botgateway.restart import RestartRules
 from swarming_common.model.output import LARGEST_CHUNK_BYTES
-from swarming_common.settings import CommonSettings
+from swarming_common.settings import CommonSettings, InvalidSetting
 
 DEFAULT_PORT = 8083
 
@@ -81,6 +83,17 @@ class BotGatewaySettings(CommonSettings):
 
     enrolment_token_required: bool = False
     """Whether `/bootstrap` and `/bot_code` want a token; one that is given is checked in any case."""
+
+    @model_validator(mode="after")
+    def _waiting_bots_live(self) -> Self:
+        """Of a bot whose poll is held nothing is heard meanwhile."""
+        longest = self.hold_seconds + self.seen_seconds
+        if self.bot_death_timeout_secs <= longest:
+            expected = (
+                f"expected more than the {longest:g} s between two words of an idle bot (HOLD_SECONDS and SEEN_SECONDS)"
+            )
+            raise InvalidSetting(f"SWARMING_BOT_DEATH_TIMEOUT_SECS: {expected}, got {self.bot_death_timeout_secs}")
+        return self
 
     @property
     def restart_rules(self) -> RestartRules:

@@ -287,7 +287,7 @@ async def test_shards_are_told_packed_which_runs_were_heard(sqlite_folder):
 
 
 async def test_what_was_seen_of_bots_is_written_packed(sqlite_folder):
-    async with a_world(sqlite_folder, some_settings(seen_seconds=600)) as world:
+    async with a_world(sqlite_folder, some_settings()) as world:
         bot = await world.a_connected_bot()
         [before] = await world.rows(tables.bot)
         bot.state = {**bot.state, "running_time": 2}

@@ -40,7 +40,7 @@ _numbers = count(1)
 
 def some_settings(**changed: Any) -> BotGatewaySettings:
     """Holds that outlast a test, and background rounds that do not come by themselves."""
-    quiet = {"hold_seconds": 50.0, "unfinished_hold_seconds": 50.0, "seen_seconds": 600, "heard_seconds": 600}
+    quiet = {"hold_seconds": 50.0, "unfinished_hold_seconds": 50.0, "seen_seconds": 500, "heard_seconds": 500}
     return BotGatewaySettings(**(quiet | {"parting_seconds": 0} | changed))
 
 
