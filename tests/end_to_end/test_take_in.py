@@ -117,6 +117,24 @@ def test_a_pool_may_serve_the_newest_first(one_bot: Deployment, tmp_path):
     assert started == sorted(started, reverse=True)
 
 
+@pytest.mark.parametrize(("flooded", "urgent"), [("default", "newest-first"), ("newest-first", "default")])
+def test_a_flood_in_one_pool_of_a_bot_does_not_starve_an_urgent_task_in_another(
+    one_bot: Deployment, tmp_path, flooded: str, urgent: str
+):
+    client = one_bot.client()
+    go_on = tmp_path / "go_on"
+    blocker = client.new_task(a_task("sh", "-c", f"while ! test -e {go_on}; do sleep 0.02; done"))
+    _wait_until(lambda: client.result(blocker.task_id).state == "RUNNING")
+    flood = [client.new_task(a_task("true", pool=flooded, priority=200)).task_id for _ in range(10)]
+    first = client.new_task(a_task("true", pool=urgent, priority=20)).task_id
+    time.sleep(1.5)  # a shard says once a second whether tasks wait in it
+
+    go_on.touch()
+
+    started = {one: client.wait(one, timeout_secs=SOON).json["started_ts"] for one in [*flood, first]}
+    assert max(started, key=started.__getitem__) != first  # it is the first one, but for what a busy machine does
+
+
 def test_a_full_pool_takes_no_more_tasks_until_it_empties(one_bot: Deployment):
     body = a_task("true", pool="small", wait_for_capacity=True).to_json()
     with httpx.Client(base_url=one_bot.url, trust_env=False) as http:

@@ -25,9 +25,10 @@ from swarming_common.model.task_id import RunId
 
 log = structlog.get_logger(__name__)
 
-CHOICE_SECONDS = 0.01
-"""A bot that is offered to several shards may be given a run by each. So long after the first one the most urgent is
-taken: else the shard that speaks first would always be served first, however little its tasks matter."""
+CHOICE_SECONDS = 0.025
+"""A bot that is offered to several shards may be given a run by each. For so long after the first one those are waited
+for in which tasks wait, and then the most urgent is taken: else the shard that speaks first would always be served
+first, however little its tasks matter."""
 
 REMEMBER_SECONDS = 120.0
 """Longer than a run is sent again to an offer that is gone."""
@@ -82,6 +83,8 @@ class Offers:
     news_of_bots: int = 0
     """Grows with each hint that something was set of a bot, or that one was deleted: a poll whose bot was read before
     looks again."""
+    _with_pending: set[int] = field(default_factory=set)
+    """The shards in which tasks waited when they said so last."""
     _held: dict[str, HeldPoll] = field(default_factory=dict)
     _by_bot: dict[str, HeldPoll] = field(default_factory=dict)
     _left: dict[str, HeldPoll] = field(default_factory=dict)
@@ -126,14 +129,18 @@ class Offers:
         """
         held = self._held.get(assigned.offer_id)
         if held is not None and held.offer.bot_id == assigned.bot_id:
-            if len(held.shards) == 1:
-                self._end(held, assigned)
-            else:
-                self._consider(held, assigned)
+            self._consider(held, assigned)
             return
         ended = self._ended.get(assigned.offer_id)
         if ended is not None and ended.run != _run_id(assigned):
             self._decline(assigned)
+
+    def note_pending(self, shard: int, has_pending: bool) -> None:
+        """What a shard says, each second, of whether tasks wait there."""
+        if has_pending:
+            self._with_pending.add(shard)
+        else:
+            self._with_pending.discard(shard)
 
     def withdraw(self, held: HeldPoll) -> None:
         """Take the offer back, a moment before the poll is closed. Shards give a task to the bot whose offer is the
@@ -201,9 +208,12 @@ class Offers:
         return found
 
     def _consider(self, held: HeldPoll, assigned: RunAssigned) -> None:
-        if not held.runs:
-            asyncio.get_running_loop().call_later(CHOICE_SECONDS, self._choose, held)
+        is_first = not held.runs
         held.runs[_run_id(assigned)] = assigned
+        if not (held.shards & self._with_pending).difference(one.shard for one in held.runs.values()):
+            self._choose(held)
+        elif is_first:
+            asyncio.get_running_loop().call_later(CHOICE_SECONDS, self._choose, held)
 
     def _choose(self, held: HeldPoll) -> None:
         self._end(held, min(held.runs.values(), key=lambda one: (one.priority, one.task_id)))

@@ -35,6 +35,7 @@ class RollCall:
 
     def hear(self, alive: ShardAlive) -> None:
         """A shard's word of the second; tells it all our offers if it cannot know them right."""
+        self.offers.note_pending(alive.shard, alive.has_pending)
         counted = alive.offers.get(self.offers.gateway_id, 0)
         wrong = 0 if self._is_plausible(alive.shard, counted) else self._wrong_counts.get(alive.shard, 0) + 1
         self._wrong_counts[alive.shard] = wrong

@@ -43,7 +43,7 @@ def forget(shard: int) -> None:
 
 def show(shard: int, state: ShardState) -> None:
     """Show how much a shard has."""
-    pending = state.engine.pending + (state.horizon.held if state.horizon is not None else 0)
+    pending = state.count_pending()
     _PENDING.labels(shard).set(pending)
     _RUNNING.labels(shard).set(len(state.tasks) - pending)
     _WAITING.labels(shard).set(state.engine.waiting)

@@ -235,7 +235,8 @@ class Shard:
 
     async def _tell_alive(self) -> None:
         offers = Counter(offer.gateway_id for bot in self.state.bots.values() for offer in bot.offers.values())
-        alive = ShardAlive(shard=self.number, epoch=self.epoch, offers=dict(offers))
+        has_pending = self.state.count_pending() > 0
+        alive = ShardAlive(shard=self.number, epoch=self.epoch, offers=dict(offers), has_pending=has_pending)
         self._ports.bus.send(addresses.ALL_GATEWAYS, alive)
         pools = self.state.rules.pools
         if pools.has_limits:

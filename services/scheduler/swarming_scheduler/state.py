@@ -194,6 +194,10 @@ class ShardState:
     live_in_pools: Counter[str] = field(default_factory=Counter)
     """How many live tasks each pool has."""
 
+    def count_pending(self) -> int:
+        """How many tasks wait, of those that are loaded."""
+        return self.engine.pending + (self.horizon.held if self.horizon is not None else 0)
+
     def pending_in_pools(self) -> Counter[str]:
         """How many tasks wait in each pool, of those that are loaded."""
         runs = (bot.run for bot in self.bots.values() if bot.run is not None)

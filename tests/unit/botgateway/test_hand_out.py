@@ -20,6 +20,11 @@ PARTING = some_settings(hold_seconds=0.01).model_copy(update={"parting_seconds":
 THIRD_SHARD = next(number for number in range(16) if number not in (DEFAULT_SHARD, OTHER_SHARD))
 
 
+def tasks_wait_in_both(world, offer) -> None:
+    for shard in (DEFAULT_SHARD, OTHER_SHARD):
+        world.say_alive({offer.gateway_id: 1}, shard=shard, has_pending=True)
+
+
 async def test_a_bot_is_offered_to_the_shard_of_each_of_its_pools(world):
     bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
 
@@ -39,6 +44,7 @@ async def test_of_two_shards_runs_the_more_urgent_or_else_the_older_wins_and_the
     bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
     poll, offer = await world.held_poll(bot)
     default, other = await world.a_run("bot1"), await world.a_run("bot1", shard=OTHER_SHARD)
+    tasks_wait_in_both(world, offer)
 
     world.assign(offer, default, priority=100)
     world.assign(offer, other, shard=OTHER_SHARD, priority=others_priority)
@@ -54,10 +60,23 @@ async def test_of_two_shards_runs_the_more_urgent_or_else_the_older_wins_and_the
     assert world.of_kind(RunDeclined, winner) == []
 
 
+async def test_a_shard_in_which_tasks_wait_is_not_waited_for_for_long(world):
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    poll, offer = await world.held_poll(bot)
+    run = await world.a_run("bot1")
+    tasks_wait_in_both(world, offer)
+
+    world.assign(offer, run)
+
+    assert (await poll)["manifest"]["task_id"] == str(run)
+
+
 async def test_a_run_that_comes_when_another_was_taken_is_declined(world):
     bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
     poll, offer = await world.held_poll(bot)
     first, second = await world.a_run("bot1"), await world.a_run("bot1", shard=OTHER_SHARD)
+    world.say_alive({offer.gateway_id: 1}, shard=OTHER_SHARD, has_pending=True)
+    world.say_alive({offer.gateway_id: 1}, shard=OTHER_SHARD, has_pending=False)
 
     world.assign(offer, first, priority=100)
     assert (await poll)["manifest"]["task_id"] == str(first)
@@ -66,21 +85,20 @@ async def test_a_run_that_comes_when_another_was_taken_is_declined(world):
     assert (await world.hint(RunDeclined, OTHER_SHARD)).task_id == second.task_id
 
 
-async def test_runs_of_which_one_is_about_to_be_chosen_are_declined_when_the_bot_hangs_up(world, monkeypatch):
-    monkeypatch.setattr(offers_module, "CHOICE_SECONDS", 0.2)
+async def test_a_run_that_is_about_to_be_chosen_is_declined_when_the_bot_hangs_up(world, monkeypatch):
+    monkeypatch.setattr(offers_module, "CHOICE_SECONDS", DEADLINE_SECONDS)
     bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
     hang_up = asyncio.Event()
     poll = asyncio.create_task(world.post_until(hang_up, "poll", bot.poll_body()))
     offer = (await world.hint(OfferMade)).offer
-    first, second = await world.a_run("bot1"), await world.a_run("bot1", shard=OTHER_SHARD)
+    run = await world.a_run("bot1")
+    tasks_wait_in_both(world, offer)
 
-    world.assign(offer, first)
-    world.assign(offer, second, shard=OTHER_SHARD)
+    world.assign(offer, run)
     await world.turn()
     hang_up.set()
 
-    assert (await world.hint(RunDeclined)).task_id == first.task_id
-    assert (await world.hint(RunDeclined, OTHER_SHARD)).task_id == second.task_id
+    assert (await world.hint(RunDeclined)).task_id == run.task_id
     await poll
 
 

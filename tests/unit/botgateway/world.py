@@ -204,8 +204,8 @@ class World:
         )
         self.ports.bus.send(addresses.gateway(offer.gateway_id), hint)
 
-    def say_alive(self, offers: dict[str, int], epoch: int = 1, shard: int = DEFAULT_SHARD) -> None:
-        self.ports.bus.send(addresses.ALL_GATEWAYS, ShardAlive(shard=shard, epoch=epoch, offers=offers))
+    def say_alive(self, offers: dict[str, int], epoch: int = 1, shard: int = DEFAULT_SHARD, **more: Any) -> None:
+        self.ports.bus.send(addresses.ALL_GATEWAYS, ShardAlive(shard=shard, epoch=epoch, offers=offers, **more))
 
     def come_back(self) -> None:
         """The bus was away and is back."""

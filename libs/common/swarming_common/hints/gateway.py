@@ -26,11 +26,12 @@ class RunAssigned(Hint):
 
 
 class ShardAlive(Hint):
-    """A shard is served, once a second: its epoch and how many offers it knows of each gateway."""
+    """A shard is served, once a second: its epoch, how many offers it knows of each gateway, and whether tasks wait."""
 
     shard: int
     epoch: int
     offers: dict[str, int]
+    has_pending: bool = False
 
 
 class BotSettingChanged(Hint):
