@@ -19,6 +19,7 @@ from typing import Dict, Iterable, List, Optional
 
 from swarming_bot.errors import TaskAtFault
 from swarming_bot.manifest import CacheWish
+from swarming_bot.path_trouble import is_path_trouble
 from swarming_bot.removal import remove_tree
 
 log = logging.getLogger(__name__)
@@ -85,15 +86,21 @@ class NamedCaches:
     def lend(self, wishes: Iterable[CacheWish], task_folder: str) -> None:
         """Put the caches where the run wants them, empty ones where there is none yet.
 
-        Raises TaskAtFault when something else is in the place already.
+        Raises TaskAtFault when a place is no place for a cache, or something else is there already.
         """
         wishes = list(wishes)
+        _check_places(wishes)
         known = self._load()
         missing = [one for one in wishes if one.name not in known]
         expected = sum(one.expected_bytes for one in missing)
         self.trim(in_use=[one.name for one in wishes], extra_free_bytes=expected)
         for wish in wishes:
-            self._lend_one(wish, os.path.join(task_folder, wish.path))
+            try:
+                self._lend_one(wish, os.path.join(task_folder, wish.path))
+            except OSError as error:
+                if not is_path_trouble(error):
+                    raise
+                raise TaskAtFault(f"cache {wish.name!r}: no place at {wish.path!r}: {error.strerror}") from error
 
     def take_back(self, task_folder: str) -> None:
         """Keep what a run left in its caches; one that the run replaced by a link or a file starts anew."""
@@ -173,6 +180,15 @@ class NamedCaches:
                 else:
                     remove_tree(folder)
         return self._known
+
+
+def _check_places(wishes: List[CacheWish]) -> None:
+    for number, one in enumerate(wishes):
+        if not one.path:
+            raise TaskAtFault(f"cache {one.name!r}: expected a path below the task's folder")
+        for other in wishes[:number]:
+            if one.name == other.name or os.path.commonpath([one.path, other.path]) in (one.path, other.path):
+                raise TaskAtFault(f"caches: expected different names and separate paths, got {other} and {one}")
 
 
 def folder_bytes(path: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from swarming_bot.errors import TaskAtFault
 from swarming_bot.manifest import Manifest
+from swarming_bot.path_trouble import is_path_trouble
 from swarming_bot.removal import remove_tree
 
 OUTPUT_FOLDER_TOKEN = "${ISOLATED_OUTDIR}"
@@ -58,8 +59,10 @@ def prepare_environment(
     fill(task_folder)
     try:
         os.makedirs(cwd, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise TaskAtFault(f"relative_cwd {manifest.relative_cwd!r}: a file is in its place") from error
+    except OSError as error:
+        if is_path_trouble(error):
+            raise TaskAtFault(f"relative_cwd {manifest.relative_cwd!r}: {error.strerror}") from error
+        raise
 
     context_path = os.path.join(folder, "luci_context.json")
     _write_luci_context(manifest, context_path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, NamedTuple, Optional
 
-Missing = Mapping[str, List[Dict[str, str]]]  # by missing_cas and missing_cipd, as task_error names them
+# By missing_cas, missing_cipd and unreachable_data, as task_error names them.
+Missing = Mapping[str, List[Dict[str, str]]]
 
 
 class BotError(Exception):
@@ -42,7 +43,7 @@ class BadManifest(BotError):
 
 
 class InputsNotFetched(BotError):
-    """The task asks for inputs that this bot has no client for; `missing` names them."""
+    """The task asks for inputs that this bot has no client for, or that cannot be reached; `missing` names them."""
 
     def __init__(self, message: str, missing: Missing) -> None:
         super().__init__(message)
@@ -62,7 +63,7 @@ class TaskAtFault(BotError):
 
 
 class Failure(NamedTuple):
-    """Why a run ends that no process ended; `missing` names the inputs that were, and then it is the task's fault."""
+    """Why a run ends that no process ended; `missing` names the inputs that were, and then the bot is not at fault."""
 
     message: str
     missing: Optional[Missing] = None

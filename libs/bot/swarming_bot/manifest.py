@@ -24,7 +24,7 @@ class CacheWish:
     """A named cache that a run wants to find at a path of its folder."""
 
     name: str
-    path: str
+    path: str  # "" is the task's folder itself, where no cache can be
     expected_bytes: int  # the server's guess, 0 for none
 
 
@@ -128,27 +128,15 @@ def _caches(value: Any) -> List[CacheWish]:
     caches = value or []
     if not isinstance(caches, list) or not all(isinstance(one, dict) for one in caches):
         raise BadManifest("caches: expected a list of objects")
-    wishes = [_cache(one) for one in caches]
-    for number, one in enumerate(wishes):
-        for other in wishes[:number]:
-            if one.name == other.name or _overlap(one.path, other.path):
-                raise BadManifest(f"caches: expected different names and separate paths, got {other} and {one}")
-    return wishes
+    return [_cache(one) for one in caches]
 
 
 def _cache(raw: Dict[str, Any]) -> CacheWish:
     name = raw.get("name")
     if not isinstance(name, str) or not name:
         raise BadManifest(f"caches: expected a name, got {name!r}")
-    path = _inner_path(raw.get("path"), "caches")
-    if not path:
-        raise BadManifest(f"caches: expected a path below the task's folder, got {raw.get('path')!r}")
     hint = str(raw.get("hint") or "0")  # a text, in the protocol
-    return CacheWish(name, path, int(hint) if hint.isdigit() else 0)
-
-
-def _overlap(one: str, other: str) -> bool:
-    return os.path.commonpath([one, other]) in (one, other)
+    return CacheWish(name, _inner_path(raw.get("path"), "caches"), int(hint) if hint.isdigit() else 0)
 
 
 def _inputs(value: Any) -> List[Input]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 from swarming_bot.caches import NamedCaches
 from swarming_bot.environment import Environment, prepare_environment
@@ -13,7 +13,7 @@ from swarming_bot.errors import Interrupted
 from swarming_bot.heartbeats import Heartbeats
 from swarming_bot.hooked_bot import HookedBot
 from swarming_bot.hooks import Hooks
-from swarming_bot.manifest import Input, Manifest
+from swarming_bot.manifest import Manifest
 from swarming_bot.stop import Stop
 
 
@@ -82,7 +82,7 @@ class Preparation:
 
     def _fill(self, task_folder: str, goes_on: Callable[[], bool]) -> None:
         if self.manifest.inputs:
-            _fetch_all(self.manifest.inputs, task_folder, self._folder, goes_on)
+            _fetch_all(self.manifest, task_folder, self._folder, goes_on)
         if not goes_on():
             raise Interrupted
         begun = time.monotonic()
@@ -91,12 +91,14 @@ class Preparation:
         self.lending_seconds = time.monotonic() - begun
 
 
-def _fetch_all(inputs: List[Input], task_folder: str, scratch_folder: str, goes_on: Callable[[], bool]) -> None:
+def _fetch_all(manifest: Manifest, task_folder: str, scratch_folder: str, goes_on: Callable[[], bool]) -> None:
+    # Apart from the process, which has its whole hard timeout however long its inputs took.
+    until = time.monotonic() + manifest.hard_timeout if manifest.hard_timeout else float("inf")
     # Few tasks have inputs; what fetches them takes longer to import than the rest of the bot.
     from swarming_bot.inputs import fetch_and_unpack
 
-    for number, wanted in enumerate(inputs):
-        fetch_and_unpack(wanted, task_folder, os.path.join(scratch_folder, f"input-{number}.zip"), goes_on)
+    for number, wanted in enumerate(manifest.inputs):
+        fetch_and_unpack(wanted, task_folder, os.path.join(scratch_folder, f"input-{number}.zip"), goes_on, until)
 
 
 def prepare_slowly(preparation: Preparation, update: Callable[[], bool], stop: Stop) -> Optional[Environment]:

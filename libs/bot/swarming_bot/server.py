@@ -6,7 +6,7 @@ import base64
 from typing import Any, Callable, Mapping, NamedTuple, Optional
 
 from swarming_bot.calls import CALL_PATIENCE_SECONDS, Calls, Json
-from swarming_bot.errors import Failure, Refused, ServerAway, Superseded
+from swarming_bot.errors import Failure, Missing, Refused, ServerAway, Superseded
 from swarming_bot.identity import Identity
 from swarming_bot.poll_reply import is_reply
 
@@ -106,7 +106,16 @@ class Server:
     def task_error(self, run_id: str, failure: Failure, patience: float = CALL_PATIENCE_SECONDS) -> None:
         """Report that this bot failed a run. Raises ServerAway or Refused."""
         missing = {"missing_cas": [], "missing_cipd": [], **(failure.missing or {})}
-        request = self._about(run_id, {"message": failure.message, "client_error": missing})
+        try:
+            self._task_error(run_id, failure.message, missing, patience)
+        except Refused:
+            if not missing.pop("unreachable_data", None):
+                raise
+            # Perhaps by a replica of an older release, which knows no such field.
+            self._task_error(run_id, failure.message, missing, patience)
+
+    def _task_error(self, run_id: str, message: str, missing: Missing, patience: float) -> None:
+        request = self._about(run_id, {"message": message, "client_error": missing})
         # The one answer that carries no session: it is exactly {}.
         self._calls.until_answered(f"{BASE_PATH}/task_error/{run_id}", request, patience)
 

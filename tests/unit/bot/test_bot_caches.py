@@ -138,15 +138,41 @@ def test_what_is_too_old_goes_and_what_the_disk_needs():
         {"git": "src"},
         ["git"],
         [{"name": "", "path": "a"}],
-        [{"name": "a", "path": ""}],
         [{"name": "a", "path": "../b"}],
-        [{"name": "a", "path": "x"}, {"name": "a", "path": "y"}],
-        [{"name": "a", "path": "x"}, {"name": "b", "path": "x/y"}],
     ],
 )
 def test_caches_that_make_no_sense_are_refused(caches):
     with pytest.raises(BadManifest, match="caches"):
         parse_manifest(a_manifest("true", caches=caches))
+
+
+@pytest.mark.parametrize(
+    ("wishes", "complaint"),
+    [
+        ([CacheWish("a", "", 0)], "below the task's folder"),
+        ([CacheWish("a", "x", 0), CacheWish("a", "y", 0)], "different names"),
+        ([CacheWish("a", "x/y", 0), CacheWish("b", "x", 0)], "separate paths"),
+        ([CacheWish("a", "x", 0), CacheWish("b", "x/y", 0)], "separate paths"),
+        ([CacheWish("a", "file/a", 0)], "no place at"),
+        ([CacheWish("a", "file/a/b", 0)], "no place at"),
+        ([CacheWish("a", "x" * 300, 0)], "no place at"),
+    ],
+)
+def test_a_place_where_no_cache_can_be_is_the_tasks_fault(caches, task_folder, wishes, complaint):
+    (task_folder / "file").touch()
+
+    with pytest.raises(TaskAtFault, match=complaint):
+        caches.lend(wishes, str(task_folder))
+
+
+def test_a_task_whose_caches_cannot_be_ends_with_an_explanation(server, start_bots):
+    server.run("true", caches=[{"name": "a", "path": "x"}, {"name": "b", "path": "x/y"}])
+
+    start_bots()
+    final = server.wait_for_final()
+
+    assert final.body["exit_code"] == 1
+    assert b"separate paths" in final.output
 
 
 def test_the_next_task_finds_what_the_last_one_cached_and_the_server_hears_of_it(server, start_bots, tmp_path):

@@ -78,9 +78,15 @@ async def test_a_run_that_ended_by_itself_breaks_the_row_whatever_its_exit_code(
     assert (await its_row(world)).auto_quarantined is None
 
 
-async def test_a_task_that_names_what_does_not_exist_counts_neither_way(world):
+@pytest.mark.parametrize(
+    "missing",
+    [
+        {"missing_cas": [], "missing_cipd": [{"package_name": "p", "version": "1", "path": ""}]},
+        {"missing_cas": [], "missing_cipd": [], "unreachable_data": [{"url": "http://files/a.zip"}]},
+    ],
+)
+async def test_a_task_that_names_what_cannot_be_had_counts_neither_way(world, missing):
     bot = await world.a_connected_bot()
-    missing = {"missing_cas": [], "missing_cipd": [{"package_name": "p", "version": "1", "path": ""}]}
 
     await fail(world, bot, FAILURES, client_error=missing)
     not_yet = (await its_row(world)).auto_quarantined

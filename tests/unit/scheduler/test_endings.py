@@ -20,6 +20,7 @@ OVER = {"exit_code": -15, "duration": 60.0}
         (ReportKind.FAILED, {"message": "out of disk"}, TaskState.BOT_DIED),
         (ReportKind.FAILED, {"details": {"missing_cas": [{"digest": "x"}]}}, TaskState.CLIENT_ERROR),
         (ReportKind.FAILED, {"details": {"missing_cipd": [{"package_name": "x"}]}}, TaskState.CLIENT_ERROR),
+        (ReportKind.FAILED, {"details": {"unreachable_data": [{"url": "x"}]}}, TaskState.BOT_DIED),
     ],
 )
 def test_a_task_ends_as_its_bot_reports_and_is_not_tried_again(

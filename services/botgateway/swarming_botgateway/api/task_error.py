@@ -35,11 +35,18 @@ class MissingCipd(Message):
     path: str = ""
 
 
+class UnreachableData(Message):
+    """A zip that its server did not give; an extension of ours."""
+
+    url: str
+
+
 class ClientError(Message):
-    """What the task named and does not exist."""
+    """What the task named and the bot could not have, by no fault of the bot's."""
 
     missing_cas: list[MissingCas] = Field(default_factory=list)
     missing_cipd: list[MissingCipd] = Field(default_factory=list)
+    unreachable_data: list[UnreachableData] = Field(default_factory=list)
 
 
 class TaskError(Message):

@@ -13,6 +13,8 @@ from swarming_common.model.reports import ReportKind
 ENDS_READ = 100
 """Failures that count nothing (a task named what does not exist) may lie between those that count."""
 
+NOT_THE_BOTS_FAULT = ("missing_cas", "missing_cipd", "unreachable_data")
+"""Details of a failure at what the task named."""
 
 _ENDS = (
     select(run_report.c.created_ts, run_report.c.kind, run_report.c.message, run_report.c.details)
@@ -62,6 +64,6 @@ def write_auto_quarantine(connection: Connection, bot_id: str, quarantine: Restr
 
 def _end(row: Any) -> RunEnd | None:
     is_failure = row.kind == ReportKind.FAILED
-    if is_failure and any((row.details or {}).get(key) for key in ("missing_cas", "missing_cipd")):
+    if is_failure and any((row.details or {}).get(key) for key in NOT_THE_BOTS_FAULT):
         return None
     return RunEnd(at=row.created_ts, is_failure=is_failure, message=row.message)
