@@ -102,7 +102,7 @@ class Hooks:
         if source is not None:
             try:
                 self._layers[layer] = load_hooks(source, name)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:  # no signal raises anything in a bot's thread: it is theirs
                 self._failed(layer, "source", error)
         return True
 
@@ -150,7 +150,7 @@ class Hooks:
     def _call(self, layer: str, hook: str, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             answer = function(*arguments)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # SystemExit, asyncio.CancelledError and the like are failures as well
             self._failed(layer, hook, error)
             return None
         if self._failures.pop((layer, hook), None) is not None:

@@ -133,7 +133,7 @@ def _self_check(arguments: List[str]) -> int:
     machine_dimensions()
     try:
         load_hooks(_entry(HOOKS_ENTRY).decode(), HOOKS_ENTRY)
-    except (Exception, SystemExit) as error:  # such hooks quarantine a bot, so that people see them, and harm no more
+    except BaseException as error:  # such hooks quarantine a bot, so that people see them, and harm no more
         print(f"the hooks cannot be loaded: {error!r}")
     with tempfile.TemporaryDirectory(prefix="swarming_bot.") as folder:
         shutil.copyfile(_own_file(), os.path.join(folder, GOOD))

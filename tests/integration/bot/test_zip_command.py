@@ -10,8 +10,6 @@ import pytest
 
 from swarming_botgateway.bot_code.build import build_zip, installed_package
 
-HOOKS_THAT_RAISE = b"raise RuntimeError('not today')\n"
-
 
 def start(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(path), *arguments], capture_output=True, text=True, check=False)
@@ -36,15 +34,16 @@ def test_it_knows_its_version_and_can_check_itself(built, archive, command):
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, built.version), done.stderr
 
 
-def test_hooks_that_raise_are_no_reason_to_refuse_the_code(tmp_path):
-    built = build_zip(installed_package("http://127.0.0.1:9"), HOOKS_THAT_RAISE)
+@pytest.mark.parametrize("error", ["RuntimeError('not today')", "KeyboardInterrupt()"])
+def test_hooks_that_raise_are_no_reason_to_refuse_the_code(tmp_path, error):
+    built = build_zip(installed_package("http://127.0.0.1:9"), f"raise {error}\n".encode())
     path = tmp_path / "swarming_bot.zip"
     path.write_bytes(built.content)
 
     done = start(path, "self_check")
 
     assert done.returncode == 0
-    assert "the hooks cannot be loaded: RuntimeError('not today')" in done.stdout
+    assert f"the hooks cannot be loaded: {error}" in done.stdout
     assert done.stdout.splitlines()[-1] == built.version
 
 

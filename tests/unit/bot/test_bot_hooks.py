@@ -88,16 +88,26 @@ def test_a_failing_hook_is_reported_once_and_is_a_problem_until_it_works(hooks, 
     assert hooks.problem is None
 
 
-def test_a_hook_that_ends_the_program_only_fails(hooks):
-    hooks.load(OWN, "import sys\ndef on_bot_startup(bot): sys.exit(3)", "bot_config.py")
+@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "asyncio.CancelledError", "GeneratorExit"])
+def test_a_hook_that_would_end_the_program_only_fails(hooks, error):
+    hooks.load(OWN, f"import asyncio\ndef on_bot_startup(bot): raise {error}(3)", "bot_config.py")
 
     hooks.tell("on_bot_startup", None)
 
-    assert "SystemExit: 3" in (hooks.problem or "")
+    assert error.rpartition(".")[2] in (hooks.problem or "")
+
+
+def test_a_bot_lives_on_whatever_its_hooks_raise(server, start_bots):
+    start_bots(hooks="import asyncio\ndef on_before_poll(bot): raise asyncio.CancelledError\n")
+
+    heard = poll(server, 2)
+
+    assert "CancelledError" in (quarantined(heard) or "")
 
 
 @pytest.mark.parametrize(
-    "source", ["def get_state(bot)\n", "import no_such_module_anywhere\n", "raise SystemExit(1)\n"]
+    "source",
+    ["def get_state(bot)\n", "import no_such_module_anywhere\n", "raise SystemExit(1)\n", "raise KeyboardInterrupt\n"],
 )
 def test_a_source_that_cannot_be_loaded_is_a_problem_until_another_comes(hooks, reported, source):
     hooks.load(OWN, source, "bot_config.py")
