@@ -101,6 +101,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     service.add_argument("--user", action="store_true", help="for the user's session; the default unless root asks")
     service.add_argument("--run-as", metavar="USER", help="whom the system's service runs as (default: who asks)")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say more on stderr; twice for every call")
+    parser.set_defaults(built_in_server=None)  # the address that the bot's own zip names
 
 
 def run(args: argparse.Namespace, updates: Optional[CodeUpdates] = None) -> int:
@@ -173,7 +174,8 @@ def _install_service(args: argparse.Namespace) -> int:
 
 def bot_arguments(args: argparse.Namespace) -> List[str]:
     """The arguments that start the same bots again, wherever they are started."""
-    options = ["--server", args.server]
+    # Where the zip names the address, the next zip may name another.
+    options = [] if args.server.rstrip("/") == args.built_in_server else ["--server", args.server]
     if args.bots != 1:
         options += ["--bots", str(args.bots)]
     for dimension in args.dimension:

@@ -95,7 +95,7 @@ def _install_service(arguments: List[str]) -> int:
 
     parser = argparse.ArgumentParser(prog="swarming_bot.zip", description="Have this machine run its bot.")
     command.configure(parser)
-    parser.set_defaults(server=_server())
+    parser.set_defaults(server=_server(), built_in_server=_built_in_server().rstrip("/"))
     return command.run(parser.parse_args([command.INSTALL_SERVICE, *arguments]))
 
 
@@ -152,7 +152,11 @@ def _known_options() -> argparse.ArgumentParser:
 
 
 def _server() -> str:
-    return os.environ.get("SWARMING_SERVER") or str(_config().get("server") or "")
+    return os.environ.get("SWARMING_SERVER") or _built_in_server()
+
+
+def _built_in_server() -> str:
+    return str(_config().get("server") or "")
 
 
 def _set_up_logging() -> None:

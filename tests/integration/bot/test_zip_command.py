@@ -55,12 +55,18 @@ def test_wrong_options_end_it_at_once(archive):
 
 
 @pytest.mark.parametrize("order", [("install-service", "--id", "box"), ("--id", "box", "install-service")])
-def test_a_service_is_installed_for_the_servers_address(archive, order):
+def test_a_service_goes_to_whatever_address_its_zip_names(archive, order):
     done = start(archive, *order, "--print")
 
     assert done.returncode == 0
-    assert f"{archive} --server http://127.0.0.1:9 --id box" in done.stdout
+    assert f"{archive} --id box\n" in done.stdout
     assert list(archive.parent.iterdir()) == [archive]
+
+
+def test_a_service_keeps_another_address_that_it_was_given(archive):
+    done = start(archive, "install-service", "--server", "http://127.0.0.1:10", "--print")
+
+    assert f"{archive} --server http://127.0.0.1:10\n" in done.stdout
 
 
 def test_help_names_the_commands(archive):
