@@ -102,7 +102,7 @@ class BotGatewaySettings(CommonSettings):
 
     @property
     def max_grown_body_bytes(self) -> int:
-        """The largest body of a handshake or a poll that is read at all (api/grown.py)."""
+        """The largest body of a handshake, a poll or an event that is read at all (api/grown.py)."""
         return self.max_poll_body_bytes * GROWN_FACTOR
 
     @property

@@ -177,14 +177,27 @@ async def test_of_dimensions_that_have_grown_too_large_the_id_is_kept(world):
     assert row.dimensions == {"id": ["bot1"]}
 
 
-@pytest.mark.parametrize("path", ["poll", "handshake"])
+@pytest.mark.parametrize("path", ["poll", "handshake", "event"])
 async def test_what_is_over_any_limit_is_refused(world, path):
     answer = await send(world, path, Bot("bot1").word() | {"state": "x" * READ})
 
     assert (answer.status_code, answer.json()["error"]) == (413, f"body: expected at most {READ} bytes")
 
 
-async def test_an_event_is_not_taken_over_the_limit(world):
+async def test_a_bot_whose_state_has_grown_too_large_still_tells_what_happened_to_it(world):
+    bot = await world.a_connected_bot()
+    bot.state["mounts"] = ["x" * 1000] * 1000
+
+    answer = await send(world, "event", bot.word(session=bot.session, event="bot_error", message="get_state raised"))
+
+    assert (answer.status_code, answer.json()) == (200, {})
+    event = (await world.rows(tables.bot_event))[-1]
+    assert (event.event_type, event.message) == ("bot_error", "get_state raised")
+    assert "mounts" not in event.state
+    assert event.quarantined.startswith("body: expected at most")
+
+
+async def test_an_event_whose_message_is_over_the_limit_is_not_taken(world):
     answer = await send(world, "event", Bot("bot1").word(event="bot_log", message="x" * LIMIT))
 
     assert answer.status_code == 413

@@ -8,12 +8,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from swarming_botgateway.api.given import settings_of, usecases_of
+from swarming_botgateway.api.grown import json_bytes, read_grown_object
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.sender import external_ip, sender_of
-from swarming_botgateway.api.spoken import read_spoken_object
 from swarming_botgateway.bot_word import read_bot_word
 from swarming_botgateway.usecases.record_event import ALLOWED_EVENTS, TellEvent
 from swarming_common.errors import InvalidInput
+from swarming_common.http.body import BodyTooLarge
 
 REQUIRED_KEYS = ("dimensions", "state", "version")
 KNOWN_KEYS = frozenset({*REQUIRED_KEYS, "session", "request_uuid", "event", "message"})
@@ -22,7 +23,11 @@ KNOWN_KEYS = frozenset({*REQUIRED_KEYS, "session", "request_uuid", "event", "mes
 async def take_event(request: Request) -> Response:
     """Nothing, once the event is written."""
     use = usecases_of(request)
-    body = await read_spoken_object(request, settings_of(request).max_poll_body_bytes)
+    settings = settings_of(request)
+    body = await read_grown_object(request, settings)
+    # Kept whole or not at all; the traceback of a hook that lets the state grow is short.
+    if json_bytes(body.get("message")) > settings.max_poll_body_bytes:
+        raise BodyTooLarge(settings.max_poll_body_bytes)
     await use.record_event(_told(body, request), use.clock.now())
     return json_reply({})
 

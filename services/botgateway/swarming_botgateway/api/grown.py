@@ -30,17 +30,18 @@ async def read_grown_object(request: Request, settings: BotGatewaySettings) -> d
 
 def _cut(body: Mapping[str, Any], reason: str, limit: int) -> dict[str, Any]:
     dimensions = body.get("dimensions")
-    if isinstance(dimensions, dict) and _size(dimensions) > limit:
+    if isinstance(dimensions, dict) and json_bytes(dimensions) > limit:
         dimensions = {"id": dimensions.get("id")}
     return {**body, "dimensions": dimensions, "state": _cut_state(body.get("state"), reason)}
 
 
 def _cut_state(state: object, reason: str) -> dict[str, Any]:
     said = state if isinstance(state, dict) else {}
-    kept = {key: said[key] for key in KEPT_OF_STATE if key in said and _size(said[key]) <= LARGEST_KEPT_BYTES}
+    kept = {key: said[key] for key in KEPT_OF_STATE if key in said and json_bytes(said[key]) <= LARGEST_KEPT_BYTES}
     own = said.get("quarantined")  # perhaps a traceback, which says why it has grown
     return kept | {"quarantined": f"{reason}. {own}"[:MAX_REASON_LENGTH] if isinstance(own, str) and own else reason}
 
 
-def _size(value: object) -> int:
+def json_bytes(value: object) -> int:
+    """How much of a body it takes."""
     return len(pydantic_core.to_json(value))
