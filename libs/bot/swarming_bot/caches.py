@@ -166,8 +166,11 @@ class NamedCaches:
 
     def _note(self, one: KnownCache) -> None:
         self._load()[one.name] = one
-        with open(os.path.join(one.folder, NOTE), "w", encoding="utf-8") as file:
-            json.dump({"name": one.name, "size_bytes": one.size_bytes, "used_at": one.used_at}, file)
+        try:
+            with open(os.path.join(one.folder, NOTE), "w", encoding="utf-8") as file:
+                json.dump({"name": one.name, "size_bytes": one.size_bytes, "used_at": one.used_at}, file)
+        except OSError as error:  # a full disk: this process knows the cache all the same
+            log.warning("cache_not_noted name=%s error=%s", one.name, error)
 
     def _load(self) -> Dict[str, KnownCache]:
         """What is there, read once. What makes no sense, as after a crash, is removed."""

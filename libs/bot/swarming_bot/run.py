@@ -121,8 +121,11 @@ class Runs:
             course.failure = str(error) if isinstance(error, BotError) else traceback.format_exc()
             self._report_failure(report, run_id, Failure(course.failure), is_refused=isinstance(error, Refused))
         finally:
-            output.close()
-            self._clean_up(folder, course)
+            try:
+                output.close()
+                self._clean_up(folder, course)
+            except OSError as error:  # a full disk, say; the outcome matters more, and what is left is swept later
+                log.warning("run_not_cleaned_up run_id=%s error=%s", run_id, error)
             self._bot.run_id = None
         return Outcome(course.is_told, course.next_reply)
 

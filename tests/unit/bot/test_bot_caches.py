@@ -104,6 +104,30 @@ def test_a_cache_whose_permissions_were_taken_away_comes_back(caches, task_folde
     assert caches.names == ["pip"]
 
 
+def test_a_cache_that_cannot_be_noted_is_kept_as_long_as_its_bot_lives(caches, task_folder, tmp_path, caplog):
+    caches.lend([PIP], str(task_folder))
+    caches.take_back(str(task_folder))
+    [note] = (tmp_path / "caches").glob("*/cache.json")
+    note.unlink()
+    note.mkdir()  # as a full disk would, it takes no writing
+
+    caches.tidy()
+
+    assert caches.names == ["pip"]
+    assert "cache_not_noted name=pip" in caplog.text
+
+
+def test_what_happens_to_caches_after_a_run_does_not_change_its_outcome(server, start_bots, tmp_path):
+    hooks = "import os, shutil\ndef on_after_task(bot): shutil.rmtree(os.path.join(bot.base_dir, 'caches'))\n"
+    server.run("true", caches=[{"name": "a", "path": "x"}])
+
+    start_bots(hooks=hooks)
+    server.wait_for_call("poll", 2)
+
+    assert server.calls("event") == []
+    assert len(server.calls("handshake")) == 1
+
+
 def test_a_cache_is_not_lent_over_something_else(caches, task_folder):
     (task_folder / "pip").write_text("a file")
 
