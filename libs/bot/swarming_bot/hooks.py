@@ -79,7 +79,10 @@ class _Failure:
 
 
 class Hooks:
-    """The hooks of one bot; called by its thread alone.
+    """The hooks of one bot; called by its thread alone, but for get_authentication_headers.
+
+    That one is called by whichever thread speaks to the server, also while another hook works: an hour in
+    on_before_task must not cost the run, whose life is told meanwhile. Never twice at once: Authentication sees to it.
 
     report: given the text of each new failure.
     """
@@ -140,7 +143,8 @@ class Hooks:
     @property
     def problem(self) -> Optional[str]:
         """Why the bot is in quarantine because of its hooks; None if it is not."""
-        return "\n".join(failure.text for failure in self._failures.values() if failure.text) or None
+        failures = list(self._failures.values())  # which another thread may change
+        return "\n".join(failure.text for failure in failures if failure.text) or None
 
     def _answer(self, layer: str, hook: str, read: Callable[[Any], Answer], bot: Any) -> Optional[Answer]:
         function = self._layers[layer][hook]

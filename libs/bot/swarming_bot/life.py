@@ -244,9 +244,8 @@ class Life:
         if reason is None:
             reason = self._overdue()
         if reason is not None:
-            self.restarts_in_a_row = 0
             self._outbox.put("bot_log", f"Restarting: {reason}")
-            self._ending = LifeEnding(reason, starts_over=True)
+            self._start_over(reason)
         return self._ending is not None
 
     def _overdue(self) -> Optional[str]:
@@ -295,7 +294,9 @@ class Life:
             self._ending = LifeEnding(f"Updating to {version}", starts_over=False, is_update=True)
 
     def _restart(self, reply: Json) -> None:
-        reason = f"The server said: {reply.get('message')}"
+        self._start_over(f"The server said: {reply.get('message')}")
+
+    def _start_over(self, reason: str) -> None:
         self._ending = LifeEnding(reason, starts_over=True)
         self._stop.wait(poll_delay(self.restarts_in_a_row + 1))
 

@@ -343,6 +343,34 @@ def test_headers_that_are_none_quarantine(server, start_bots, returned):
     assert "get_authentication_headers raised" in (quarantined(heard) or "")
 
 
+def test_a_hook_that_asks_for_a_restart_at_each_start_has_it_slower_and_slower(server, start_bots, monkeypatch):
+    failures: list[int] = []
+    monkeypatch.setattr("swarming_bot.life.poll_delay", lambda number: failures.append(number) or 0.01)
+
+    start_bots(hooks="def on_bot_startup(bot): bot.bot_restart('again')\n")
+    server.wait_for_call("handshake", 5)
+
+    assert failures[:4] == [1, 2, 3, 4]
+
+
+def test_headers_are_asked_for_again_also_while_another_hook_works(server, start_bots, monkeypatch, tmp_path):
+    monkeypatch.setattr("swarming_bot.heartbeats.PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr("swarming_bot.authentication.FAILED_PAUSE_SECONDS", 0.01)
+    hooks = (
+        "import itertools, time, threading\ncount, renewed = itertools.count(1), threading.Event()\n"
+        "def get_authentication_headers(bot):\n"
+        "    if bot.run_id is not None and threading.current_thread().name != 'bot1': renewed.set()\n"
+        "    return {'Authorization': 'Bearer %d' % next(count)}, time.time()\n"
+        "def on_before_task(bot): assert renewed.wait(8)\n"
+    )
+    server.run("true")
+
+    start_bots(hooks=hooks)
+    server.wait_for_final()
+
+    assert server.calls("event") == []
+
+
 def test_a_hook_may_have_the_bot_start_over(server, start_bots, tmp_path):
     asked = tmp_path / "asked"
     hooks = (
