@@ -18,6 +18,7 @@ from swarming_bot.dimensions import parse_dimensions
 from swarming_bot.errors import BotError
 from swarming_bot.fleet import Fleet
 from swarming_bot.log_levels import NOTICE
+from swarming_bot.open_files import make_room
 from swarming_bot.process_tree import adopt_orphans
 from swarming_bot.settings import BotSettings, fleet_settings
 from swarming_bot.supervisor import EXIT_FOR_UPDATE
@@ -195,6 +196,7 @@ def bot_arguments(args: argparse.Namespace) -> List[str]:
 
 
 def _serve(settings: List[BotSettings]) -> int:
+    make_room(len(settings))
     # Handlers only write to this pipe: a handler that took a lock could find it held by the very thread
     # that it interrupted.
     adopt_orphans()

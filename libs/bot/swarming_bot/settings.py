@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # It names a folder, stands in a header, and the protocol forbids ':' in it.
 BOT_ID_PATTERN = re.compile(r"[0-9a-zA-Z_][0-9a-zA-Z_.\-]{0,127}\Z")
-MOST_BOTS = 1000  # in one process; each takes a thread and about five open files
+MOST_BOTS = 1000  # in one process; each takes a thread and a few open files
 
 
 @dataclass(frozen=True)

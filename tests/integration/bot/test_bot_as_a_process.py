@@ -46,6 +46,33 @@ def test_a_signal_while_idle_ends_the_bot_in_order(server, start_process):
     assert server.wait_for_call("event").body["event"] == "bot_shutdown"
 
 
+def limited(soft: int, hard: int) -> tuple[str, str]:
+    """The command in a process that may open no more files than this."""
+    return "-c", (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+        "from swarming_bot.command import main; sys.exit(main())"
+    )
+
+
+def test_many_bots_have_room_for_their_files(server, start_process):
+    start_process("--bots", "30", program=limited(64, 4096))
+    server.wait_for_call("poll", 30)
+    server.run("sh", "-c", "ulimit -n")
+
+    server.wait_for_final()
+
+    assert server.output() == b"544\n"
+
+
+def test_more_bots_than_the_machine_has_files_for_are_refused(start_process):
+    process = start_process("--bots", "30", program=limited(64, 500))
+
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 1
+    assert b"--bots 30: they need 544 open files, and this process may have 64 and no more than 500" in said
+
+
 def test_a_signal_while_a_task_runs_ends_the_task_and_reports_it(server, start_process):
     server.run("sh", "-c", "echo $$; exec sleep 63")
     process = start_process()

@@ -345,7 +345,12 @@ def test_headers_that_are_none_quarantine(server, start_bots, returned):
 
 def test_a_hook_that_asks_for_a_restart_at_each_start_has_it_slower_and_slower(server, start_bots, monkeypatch):
     failures: list[int] = []
-    monkeypatch.setattr("swarming_bot.life.poll_delay", lambda number: failures.append(number) or 0.01)
+
+    def delay(number: int) -> float:
+        failures.append(number)
+        return 0.01
+
+    monkeypatch.setattr("swarming_bot.life.poll_delay", delay)
 
     start_bots(hooks="def on_bot_startup(bot): bot.bot_restart('again')\n")
     server.wait_for_call("handshake", 5)

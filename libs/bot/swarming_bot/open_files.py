@@ -1,0 +1,28 @@
+"""Room for the open files of many bots in one process."""
+
+from __future__ import annotations
+
+import resource
+
+from swarming_bot.errors import BotError
+
+FILES_OF_A_BOT = 16  # at most: a lock, what wakes it, a connection, and while a process starts about ten more
+FILES_OF_A_PROCESS = 64
+
+
+def make_room(bots: int) -> None:
+    """Raise the process's limit of open files where so many bots need it; BotError if the machine allows too few.
+
+    A bot that runs out of them would fail its tasks. These inherit the limit, so it is left alone where it is enough.
+    """
+    needed = FILES_OF_A_PROCESS + bots * FILES_OF_A_BOT
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    except (ValueError, OSError) as error:
+        raise BotError(
+            f"--bots {bots}: they need {needed} open files, and this process may have {soft} and no more than {hard}"
+            " (ulimit -Hn); raise that, or run fewer bots"
+        ) from error
