@@ -19,8 +19,9 @@ class Bot:
     def __init__(self, settings: BotSettings, version: str) -> None:
         self.bot_id = settings.bot_id
         self.stop = Stop()
-        self.is_updating = False  # it ended so that other code can take its place
+        self.wants_new_process = False  # it ended so that its supervisor starts it again, perhaps with other code
         self._settings = settings
+        self._has_supervisor = settings.updates is not None
         self._version = version
         self._folder = WorkFolder(settings.work_folder)
 
@@ -40,8 +41,8 @@ class Bot:
             while True:
                 life = Life(self._settings, self._version, self._folder, self.stop, restarts)
                 ending = life.live()
-                if not ending.starts_over:
-                    self.is_updating = ending.is_update
+                self.wants_new_process = ending.is_update or (ending.starts_over and self._has_supervisor)
+                if self.wants_new_process or not ending.starts_over:
                     break
                 log.log(NOTICE, "bot_restarting bot_id=%s reason=%s", self.bot_id, ending.reason)
                 restarts = life.restarts_in_a_row + 1

@@ -73,7 +73,7 @@ class CodeUpdates:
             self._is_proven = True
 
     def prepare(self, version: str, headers: str) -> None:
-        """Fetch and check this version; when this returns, the bot is to end with EXIT_FOR_UPDATE.
+        """Fetch and check this version; when this returns, the bot is to end with EXIT_TO_START_AGAIN.
 
         headers: lines that prove who the bot is, each with its line end.
         Raises UpdateFailed; after too many attempts, or a failed check, the version is rejected.

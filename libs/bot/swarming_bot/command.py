@@ -21,7 +21,7 @@ from swarming_bot.log_levels import NOTICE
 from swarming_bot.open_files import make_room
 from swarming_bot.process_tree import adopt_orphans
 from swarming_bot.settings import BotSettings, fleet_settings
-from swarming_bot.supervisor import EXIT_FOR_UPDATE
+from swarming_bot.supervisor import EXIT_TO_START_AGAIN
 from swarming_bot.tuning import Tuning
 
 HELP = "run bots on this machine"
@@ -225,7 +225,7 @@ def _serve(settings: List[BotSettings]) -> int:
             signal.signal(number, handler)
     if fleet.has_failed:
         return FAILED
-    return EXIT_FOR_UPDATE if fleet.is_updating else 0
+    return EXIT_TO_START_AGAIN if fleet.wants_new_process else 0
 
 
 def _ring(writer: int) -> None:

@@ -54,9 +54,9 @@ class Fleet:
         return self._alive > 0
 
     @property
-    def is_updating(self) -> bool:
-        """Whether a bot ended so that other code can take its place."""
-        return any(bot.is_updating for bot in self._bots)
+    def wants_new_process(self) -> bool:
+        """Whether a bot ended so that it is started again in another process."""
+        return any(bot.wants_new_process for bot in self._bots)
 
     def join(self, timeout: Optional[float] = None) -> bool:
         """Wait for all bots to end, at most so many seconds if given; say whether they have."""

@@ -70,7 +70,10 @@ class HookedBot:
         self._post("bot_error", message)
 
     def bot_restart(self, message: str) -> None:
-        """Start the bot over once it has nothing to do: hooks are read anew, and a new session is opened."""
+        """Start the bot over once it has nothing to do: hooks are read anew, and a new session is opened.
+
+        A bot that runs from a zip does so in a new process.
+        """
         self._restart(message)
 
     def host_reboot(self, message: str) -> None:

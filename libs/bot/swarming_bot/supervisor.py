@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 EXIT_DONE = 0
 EXIT_BAD_ARGUMENTS = 2
-EXIT_FOR_UPDATE = 90  # the bot has put other code on trial
+EXIT_TO_START_AGAIN = 90  # the bot wants a new process; perhaps it has put other code on trial
 EXIT_IN_USE = 1
 
 # From a start to the first answer to a poll, which the server may hold for a minute.
@@ -68,6 +68,7 @@ class Supervisor:
         self._stopping = False
         self._is_proven = False  # what runs, or ran last, said that it works
         self._crashes = 0  # in a row, of code that had worked
+        self._quick_starts = 0  # in a row, that the bot asked for
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
 
@@ -98,9 +99,11 @@ class Supervisor:
                     return max(status or 0, 0)
                 if status in (EXIT_DONE, EXIT_BAD_ARGUMENTS) and not is_on_trial:
                     return status
-                if status == EXIT_FOR_UPDATE:
-                    continue
-                pause = self._judge(status, time.monotonic() - began, is_on_trial)
+                lasted = time.monotonic() - began
+                if status == EXIT_TO_START_AGAIN and self._is_proven:
+                    pause = self._pause_between_starts(lasted)
+                else:
+                    pause = self._judge(status, lasted, is_on_trial)
             except OSError as error:  # no room for a process or a note; it may pass
                 log.error("bot_not_started error=%s", error)
                 pause = LONGEST_PAUSE_SECONDS
@@ -120,7 +123,12 @@ class Supervisor:
         if self._crashes >= CRASHES_IN_A_ROW and self._folder.can_go_back:
             self._abandon(f"{how}, {self._crashes} times in a row")
             return 0.0
-        return min(2.0 ** min(self._crashes - 1, 10), LONGEST_PAUSE_SECONDS)
+        return _pause_after(self._crashes)
+
+    def _pause_between_starts(self, lasted: float) -> float:
+        """None, unless the bot asks for it soon after each start."""
+        self._quick_starts = self._quick_starts + 1 if lasted < SOON_SECONDS else 0
+        return _pause_after(self._quick_starts - 1) if self._quick_starts > 1 else 0.0
 
     def _abandon(self, reason: str) -> None:
         bad = self._folder.note().version
@@ -194,6 +202,10 @@ class Supervisor:
             os.close(descriptor)
             return None
         return descriptor
+
+
+def _pause_after(times: int) -> float:
+    return min(2.0 ** min(times - 1, 10), LONGEST_PAUSE_SECONDS)
 
 
 def _read(line: socket.socket) -> bytes:

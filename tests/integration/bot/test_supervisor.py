@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from swarming_bot import supervisor as module
 from swarming_bot.code_folder import GOOD, CodeFolder
-from swarming_bot.supervisor import EXIT_BAD_ARGUMENTS, EXIT_FOR_UPDATE, EXIT_IN_USE, Supervisor
+from swarming_bot.supervisor import EXIT_BAD_ARGUMENTS, EXIT_IN_USE, EXIT_TO_START_AGAIN, Supervisor
 from swarming_bot.supervisor_link import VARIABLE, link_of_this_process
 from swarming_common.bot_code.archive import MAIN, pack, version_of
 
@@ -182,10 +183,37 @@ def test_code_that_worked_once_and_then_crashes_in_a_row_is_abandoned(box):
 
 
 def test_an_update_is_started_at_once(box):
-    box.put(say("good") + f"sys.exit({EXIT_FOR_UPDATE} if turn == 1 else 0)")
+    box.put(say("good") + SAY_PROVEN + f"sys.exit({EXIT_TO_START_AGAIN} if turn == 1 else 0)")
 
     assert box.run() == 0
     assert box.trace == ["good", "good"]
+
+
+def test_a_bot_that_wants_a_new_process_soon_after_each_start_has_it_slower_and_slower(box, monkeypatch):
+    pauses: list[float] = []
+    waited = select.select
+
+    def note(reading, writing, odd, timeout):
+        if timeout is not None:
+            pauses.append(timeout)
+        return waited(reading, writing, odd, min(timeout, 0.01) if timeout is not None else None)
+
+    monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 3.0)
+    monkeypatch.setattr(select, "select", note)
+    box.put(say("good") + SAY_PROVEN + f"sys.exit({EXIT_TO_START_AGAIN} if turn < 6 else 0)")
+
+    assert box.run() == 0
+    assert pauses == [0, 1, 2, 3, 3]
+
+
+def test_a_bot_that_wants_a_new_process_before_any_poll_is_answered_has_crashed(box):
+    box.put(say("good"))
+    version = box.try_next(say("bad") + f"sys.exit({EXIT_TO_START_AGAIN})")
+
+    assert box.run() == 0
+
+    assert box.trace == ["bad", "bad", "good"]
+    assert box.folder.note().rejected == version
 
 
 def test_a_signal_is_passed_on_and_ends_it(box):

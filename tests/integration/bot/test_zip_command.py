@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from swarming_botgateway.bot_code.build import build_zip, installed_package
+from tests.unit.bot.scripted_server import PATIENCE_SECONDS, Heard
 
 
 def start(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +68,28 @@ def test_a_service_keeps_another_address_that_it_was_given(archive):
     done = start(archive, "install-service", "--server", "http://127.0.0.1:10", "--print")
 
     assert f"{archive} --server http://127.0.0.1:10\n" in done.stdout
+
+
+def test_a_restart_is_one_of_the_process(server, tmp_path):
+    archive = tmp_path / "swarming_bot.zip"
+    archive.write_bytes(build_zip(installed_package(server.url), b"").content)
+    supervisor = subprocess.Popen([sys.executable, str(archive), "--id", "box"], stderr=subprocess.DEVNULL)
+    try:
+        server.wait_for_call("poll")
+        server.command({"cmd": "bot_restart", "message": "a leak"})
+        again = server.wait_for_call("handshake", 2)
+        server.wait_for_call("poll", 2)
+    finally:
+        supervisor.terminate()
+        supervisor.wait(PATIENCE_SECONDS)
+
+    assert process_of(again) != process_of(server.calls("handshake")[0])
+
+
+def process_of(handshake: Heard) -> str:
+    """The end of the session's id."""
+    session: str = handshake.body["session_id"]
+    return session.rpartition("/")[2]
 
 
 def test_help_names_the_commands(archive):
