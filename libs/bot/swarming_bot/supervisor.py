@@ -96,7 +96,7 @@ class Supervisor:
                 status = self._run_child()
                 is_on_trial = self._folder.note().is_on_trial and not self._is_proven
                 if self._stopping:
-                    return max(status or 0, 0)
+                    return EXIT_DONE if status == EXIT_TO_START_AGAIN else max(status or 0, 0)
                 if status in (EXIT_DONE, EXIT_BAD_ARGUMENTS) and not is_on_trial:
                     return status
                 lasted = time.monotonic() - began

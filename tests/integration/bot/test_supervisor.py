@@ -216,12 +216,13 @@ def test_a_bot_that_wants_a_new_process_before_any_poll_is_answered_has_crashed(
     assert box.folder.note().rejected == version
 
 
-def test_a_signal_is_passed_on_and_ends_it(box):
+@pytest.mark.parametrize("code", [0, EXIT_TO_START_AGAIN])
+def test_a_signal_is_passed_on_and_ends_it(box, code):
     ready = str(box.path / "ready")
     os.mkfifo(ready)
     box.put(
         "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: sys.exit({code}))\n"
         f"open({ready!r}, 'w').close()\ntime.sleep(60)\nsys.exit(9)"
     )
 

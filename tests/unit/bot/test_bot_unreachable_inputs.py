@@ -67,6 +67,17 @@ def test_a_run_that_is_not_wanted_any_more_does_not_wait_for_a_slow_server(slow,
     assert time.monotonic() - started < PATIENCE_SECONDS  # the server would go on for ever
 
 
+def test_a_bot_that_is_asked_to_stop_does_not_wait_for_a_slow_server(server, start_bots, slow):
+    server.run("true", data=[[slow.url, "in.zip"]])
+    fleet = start_bots()
+    assert slow.heard.wait(PATIENCE_SECONDS)
+
+    fleet.stop()
+
+    assert fleet.join(PATIENCE_SECONDS)
+    assert server.wait_for_call("task_error").body["message"] == "Was terminated before completion"
+
+
 def test_inputs_that_take_longer_than_the_task_may_are_given_up(slow, task_folder):
     slow.sends = b"x"
 
