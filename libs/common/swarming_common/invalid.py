@@ -1,14 +1,11 @@
 """Pydantic's errors in our words: the field as the caller wrote it, and what was expected."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from swarming_common.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from fastapi.exceptions import RequestValidationError
 
 _EXPECTED = {
     "missing": "a value, it is required",
@@ -50,9 +47,9 @@ def in_a_line(error: ValueError) -> str:
     return str(invalid_message(error) if isinstance(error, ValidationError) else error)
 
 
-def invalid_parameter(error: "RequestValidationError") -> InvalidInput:
-    """What is wrong with a request's query or path, as FastAPI found it: its first error."""
-    first = error.errors()[0]
+def invalid_parameter(errors: Sequence[Any]) -> InvalidInput:
+    """What is wrong with a request's query or path, by the errors that FastAPI found: the first of them."""
+    first = errors[0]
     return _invalid({**first, "loc": first["loc"][1:]})  # without "query" or "path"
 
 

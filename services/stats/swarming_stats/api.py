@@ -57,7 +57,7 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _error(400, str(invalid_parameter(error)))
+        return _error(400, str(invalid_parameter(error.errors())))
 
     @app.exception_handler(404)
     async def unknown(request: Request, _: Exception) -> JSONResponse:

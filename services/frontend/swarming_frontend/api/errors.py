@@ -50,7 +50,7 @@ def answer_errors_of(app: FastAPI, answer: ErrorAnswer = lambda _, *parts: error
 
     async def invalid_query(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return answer(request, 400, str(invalid_parameter(error)), None)
+        return answer(request, 400, str(invalid_parameter(error.errors())), None)
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
