@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from pathlib import PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
 from swarming_common.errors import InvalidInput
@@ -153,12 +152,8 @@ def _check_caches(properties: TaskProperties, path: str) -> None:
             f"1 to {MAX_CACHE_NAME_LENGTH} lower-case letters, digits and '_'",
         )
         _check_path(f"{path}[{number}].path", cache.path, MAX_PATH_LENGTH)
-        expect(cache.path != ".", f"{path}[{number}].path", "a path below the task's folder")
     expect(len({one.name for one in caches}) == len(caches), path, "caches with different names")
     expect(len({one.path for one in caches}) == len(caches), path, "caches with different paths")
-    for number, cache in enumerate(caches):
-        around = next((one.path for one in caches if PurePosixPath(one.path) in PurePosixPath(cache.path).parents), "")
-        expect(not around, f"{path}[{number}].path", f"a path that is not inside another cache's, {around!r}")
 
 
 def _check_data(data: Sequence[Input], path: str) -> None:
