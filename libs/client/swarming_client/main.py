@@ -65,7 +65,15 @@ def _dispatch(argv: list[str]) -> int:
     command.configure(parser)
     if top.server is not None:
         parser.set_defaults(server=top.server)
-    return command.run(parser.parse_args(top.arguments))
+    return command.run(_parse(parser, top.arguments))
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Options may stand between ids too, but not in what a command hands on or leaves to subcommands."""
+    try:
+        return parser.parse_intermixed_args(arguments)
+    except TypeError:  # how argparse says that it is one of the latter
+        return parser.parse_args(arguments)
 
 
 def _version() -> str:

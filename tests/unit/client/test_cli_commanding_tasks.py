@@ -29,6 +29,17 @@ def test_cancel_by_tags_with_json_is_the_last_page_with_the_sum_of_all(server: S
     assert swarming("cancel", "--json", "--tag", "a:b").json == {"matched": "1002", "now": "2"}
 
 
+def test_an_option_may_stand_between_two_ids(server: ScriptedServer, swarming: Swarming):
+    for task_id in ("a10", "b10"):
+        server.script(f"task/{task_id}/cancel", {"ok": True, "was_running": True})
+
+    ended = swarming("cancel", "a10", "--kill-running", "b10")
+
+    assert ended.code == 0
+    asked = [server.asked_for(f"task/{task_id}/cancel")[0].body for task_id in ("a10", "b10")]
+    assert asked == [{"kill_running": True}] * 2
+
+
 @pytest.mark.parametrize("args", [(), ("a10", "--tag", "a:b")])
 def test_cancel_needs_ids_or_tags(server: ScriptedServer, swarming: Swarming, args: tuple[str, ...]):
     ended = swarming("cancel", *args)
