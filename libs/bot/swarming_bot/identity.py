@@ -33,7 +33,7 @@ class Identity:
         cache_names: Callable[[], List[str]],
     ) -> None:
         self.bot_id = bot_id
-        self.session_id = f"{uuid.uuid4().hex}/{os.getpid()}"
+        self.session_id = _new_session_id()
         self.sleep_streak = 0  # sleeps in a row, not seconds
         self._dimensions = dimensions
         self._version = version
@@ -59,6 +59,10 @@ class Identity:
     def described(self) -> Json:
         """The same as last time: what hooks post in an answer does not ask them again."""
         return self._described or self.describe()
+
+    def begin_anew(self) -> None:
+        """Shake hands as another process: of the one that had a run in hand the server waits for its end."""
+        self.session_id = _new_session_id()
 
     def take_in_handshake(self, answer: Json) -> None:
         """Echo the server's configuration, and let its dimensions win over the bot's own."""
@@ -90,6 +94,10 @@ class Identity:
             reasons.insert(0, _as_text(state.get("quarantined")))
             state["quarantined"] = "\n".join(reason for reason in reasons if reason)
         return state
+
+
+def _new_session_id() -> str:
+    return f"{uuid.uuid4().hex}/{os.getpid()}"
 
 
 def _checked_state(raw: Any) -> Dict[str, Any]:

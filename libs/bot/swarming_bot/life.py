@@ -268,6 +268,8 @@ class Life:
         # Not confirmed by an update, the run goes to another bot and loses nothing.
         if not self._stop.requested:
             self._has_session, self._next_reply = self._runs.carry_out(reply["manifest"])
+            if not self._has_session:
+                self._identity.begin_anew()
             self._last_action = time.monotonic()
 
     def _terminate(self, reply: Json) -> None:

@@ -69,10 +69,42 @@ def test_a_task_is_stopped_when_the_silence_outlasts_the_tolerance(server, start
 
     assert ends(int(first.output))
     away.clear()
-    server.wait_for_call("handshake", 2)
+    again = server.wait_for_call("handshake", 2)
 
+    assert is_another_process(again, server.calls("handshake")[0])
     assert server.output().endswith(b"last words\n")
     assert not any(heard.is_final for heard in server.heard)  # it did not end by itself: another bot is to try
+
+
+def test_a_run_that_was_never_confirmed_is_lost_to_the_server_too(server, start_bots):
+    server.answer = lambda heard: DROP if heard.call == "task_update" else None  # confirmed there, for all we know
+    server.run("true", bot_ping_tolerance_secs=0.3)
+
+    start_bots()
+    again = server.wait_for_call("handshake", 2)
+
+    assert is_another_process(again, server.calls("handshake")[0])
+
+
+def test_a_handshake_whose_answer_was_lost_is_said_again_in_the_same_words(server, start_bots):
+    server.answer = lambda heard: (
+        DROP
+        if heard.call == "task_update" or (heard.call == "handshake" and len(server.calls("handshake")) == 2)
+        else None
+    )
+    server.run("true", bot_ping_tolerance_secs=0.3)
+
+    start_bots()
+    server.wait_for_call("handshake", 3)
+
+    first, lost, again = (heard.body["session_id"] for heard in server.calls("handshake"))
+    assert first != lost
+    assert lost == again
+
+
+def is_another_process(heard: Heard, than: Heard) -> bool:
+    """Whether the server takes the runs of one for lost when the other shakes hands."""
+    return heard.body["session_id"] != than.body["session_id"]
 
 
 def test_what_a_stopped_bot_could_not_tell_it_tells_before_its_next_handshake(server, start_bots, away, tmp_path):
