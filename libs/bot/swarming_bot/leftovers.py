@@ -16,7 +16,8 @@ import signal
 import subprocess
 from typing import Iterator, Optional
 
-from swarming_bot.process_tree import IS_LINUX, stat_fields
+from swarming_bot.process_table import stat_fields
+from swarming_bot.process_tree import IS_LINUX
 
 log = logging.getLogger(__name__)
 

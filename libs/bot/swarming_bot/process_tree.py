@@ -13,13 +13,13 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass
-from typing import Dict, List, Optional, Set
+from typing import List, Optional, Set
+
+from swarming_bot.process_table import Entry, add_descendants, entry_of, names_folder, process_table
 
 IS_LINUX = sys.platform == "linux"
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_FOLDER_VARIABLES = ("LUCI_CONTEXT", "TMPDIR")  # they hold a path below the run's folder, which no other run has
 
 
 class _Household:
@@ -32,17 +32,6 @@ class _Household:
 
 
 _household = _Household()
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One line of the process table."""
-
-    parent: int
-    group: int
-    session: int
-    is_zombie: bool
-    start: int  # clock ticks since the machine started
 
 
 def adopt_orphans() -> bool:
@@ -98,9 +87,9 @@ class ProcessTree:
         """The processes that live, without the leader. Reads the whole process table; only on Linux."""
         if self._leader is None or not IS_LINUX:
             return []
-        table = _process_table()
+        table = process_table()
         found = {pid for pid, entry in table.items() if self._is_member(pid, entry)}
-        _add_descendants(found, table)
+        add_descendants(found, table)
         found -= {self._leader, os.getpid()}
         return [pid for pid in found if not table[pid].is_zombie]
 
@@ -121,18 +110,18 @@ class ProcessTree:
     def _began(self) -> int:
         """When the leader began, in clock ticks; 0 while there is none. Read when first needed: few runs need it."""
         if self._start is None and self._leader is not None:
-            entry = _entry(self._leader)
+            entry = entry_of(self._leader)
             self._start = entry.start if entry is not None else 0
         return self._start or 0
 
-    def _is_member(self, pid: int, entry: _Entry) -> bool:
+    def _is_member(self, pid: int, entry: Entry) -> bool:
         if entry.start < self._began:
             return False
         if self._leader in (entry.group, entry.session, entry.parent):
             return True
-        return _names_folder(pid, self._folder) or self._is_nobodys(entry)
+        return names_folder(pid, self._folder) or self._is_nobodys(entry)
 
-    def _is_nobodys(self, entry: _Entry) -> bool:
+    def _is_nobodys(self, entry: Entry) -> bool:
         """Whether it is an adopted process that no other run under way can have started."""
         if not _household.adopts_orphans or entry.parent != os.getpid() or entry.session == os.getsid(0):
             return False  # a hook's child is in our own session
@@ -155,8 +144,8 @@ def kill_strays(runs_folder: str) -> List[int]:
     if not IS_LINUX:
         return []
     killed = []
-    for pid in list(_process_table()):
-        if pid != os.getpid() and _names_folder(pid, runs_folder):
+    for pid in list(process_table()):
+        if pid != os.getpid() and names_folder(pid, runs_folder):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
                 killed.append(pid)
@@ -183,7 +172,7 @@ def _collect(pid: int) -> bool:
         # A run whose leader is being started does not know its id yet, and still needs the exit code.
         if any(tree._leader in (pid, None) for tree in _household.trees):
             return False
-    entry = _entry(pid)
+    entry = entry_of(pid)
     if entry is None:
         return True
     if entry.session == os.getsid(0):
@@ -195,54 +184,8 @@ def _collect(pid: int) -> bool:
     return True
 
 
-def _process_table() -> Dict[int, _Entry]:
-    table = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            entry = _entry(int(name))
-            if entry is not None:
-                table[int(name)] = entry
-    return table
-
-
-def _entry(pid: int) -> Optional[_Entry]:
-    fields = stat_fields(pid)
-    if len(fields) < 20:
-        return None
-    return _Entry(int(fields[1]), int(fields[2]), int(fields[3]), fields[0] in "ZX", int(fields[19]))
-
-
 def _entry_is_in_group(pid: int, group: int) -> bool:
     try:
         return os.getpgid(pid) == group
     except OSError:
         return False
-
-
-def _add_descendants(found: Set[int], table: Dict[int, _Entry]) -> None:
-    grew = True
-    while grew:
-        grew = False
-        for pid, entry in table.items():
-            if pid not in found and entry.parent in found:
-                found.add(pid)
-                grew = True
-
-
-def _names_folder(pid: int, folder: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            content = b"\0" + file.read()
-    except OSError:
-        return False
-    inside = os.fsencode(os.path.join(folder, ""))
-    return any(b"\0" + name.encode() + b"=" + inside in content for name in _FOLDER_VARIABLES)
-
-
-def stat_fields(pid: int) -> List[str]:
-    """/proc/<pid>/stat from the third field on: the second, the name, may hold spaces and brackets."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()
-    except OSError:
-        return []

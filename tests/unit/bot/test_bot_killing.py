@@ -75,7 +75,7 @@ def test_an_adopted_daemon_without_a_trace_of_its_run_belongs_to_the_one_that_ma
     start, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(process_tree._household, "adopts_orphans", True)
-    monkeypatch.setattr(process_tree, "_names_folder", lambda pid, folder: False)
+    monkeypatch.setattr(process_tree, "names_folder", lambda pid, folder: False)
     bystander = subprocess.Popen(["sleep", "60"])  # in our session, as what hooks start
     first = start("exec sleep 60")
     time.sleep(0.05)  # a clock tick

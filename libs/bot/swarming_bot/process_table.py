@@ -1,0 +1,70 @@
+"""The processes of a Linux machine, from /proc: who descends from whom, and who names which folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Set
+
+_FOLDER_VARIABLES = ("LUCI_CONTEXT", "TMPDIR")  # they hold a path below the run's folder, which no other run has
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the process table."""
+
+    parent: int
+    group: int
+    session: int
+    is_zombie: bool
+    start: int  # clock ticks since the machine started
+
+
+def process_table() -> Dict[int, Entry]:
+    """All processes, by id."""
+    table = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            entry = entry_of(int(name))
+            if entry is not None:
+                table[int(name)] = entry
+    return table
+
+
+def entry_of(pid: int) -> Optional[Entry]:
+    """One process; None if it is gone."""
+    fields = stat_fields(pid)
+    if len(fields) < 20:
+        return None
+    return Entry(int(fields[1]), int(fields[2]), int(fields[3]), fields[0] in "ZX", int(fields[19]))
+
+
+def add_descendants(found: Set[int], table: Dict[int, Entry]) -> None:
+    """Add to these processes whatever descends from them."""
+    grew = True
+    while grew:
+        grew = False
+        for pid, entry in table.items():
+            if pid not in found and entry.parent in found:
+                found.add(pid)
+                grew = True
+
+
+def names_folder(pid: int, folder: str) -> bool:
+    """Whether the process began with an environment that names something below this folder."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            content = b"\0" + file.read()
+    except OSError:
+        return False
+    inside = os.fsencode(os.path.join(folder, ""))
+    return any(b"\0" + name.encode() + b"=" + inside in content for name in _FOLDER_VARIABLES)
+
+
+def stat_fields(pid: int) -> List[str]:
+    """/proc/<pid>/stat from the third field on: the second, the name, may hold spaces and brackets."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
