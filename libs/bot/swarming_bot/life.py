@@ -22,6 +22,7 @@ from swarming_bot.log_levels import NOTICE
 from swarming_bot.outbox import Outbox
 from swarming_bot.periodic_restart import restart_after
 from swarming_bot.poll_reply import check_fields
+from swarming_bot.process_tree import collect_orphans
 from swarming_bot.reboot import PATIENCE_SECONDS, reboot_machine
 from swarming_bot.retry_delay import poll_delay, superseded_delay
 from swarming_bot.run import Runs
@@ -258,6 +259,7 @@ class Life:
 
     def _sleep(self, reply: Json) -> None:
         self._identity.sleep_streak += 1
+        collect_orphans()
         self._folder.sweep()  # what could not be removed after its run
         if self._caches.names and self._state.too_full:
             self._caches.trim()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Set
 
 _FOLDER_VARIABLES = ("LUCI_CONTEXT", "TMPDIR")  # they hold a path below the run's folder, which no other run has
+MOST_LOOKS = 20  # on a machine that starts processes all the time
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,15 @@ class Entry:
 
 
 def process_table() -> Dict[int, Entry]:
-    """All processes, by id."""
-    table = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
+    """All processes, by id. Looked at again until no new one is there: some start while others are read."""
+    table: Dict[int, Entry] = {}
+    seen: Set[str] = set()
+    for _ in range(MOST_LOOKS):
+        new = [name for name in os.listdir("/proc") if name.isdigit() and name not in seen]
+        if not new:
+            break
+        seen.update(new)
+        for name in new:
             entry = entry_of(int(name))
             if entry is not None:
                 table[int(name)] = entry
@@ -36,7 +42,9 @@ def entry_of(pid: int) -> Optional[Entry]:
     fields = stat_fields(pid)
     if len(fields) < 20:
         return None
-    return Entry(int(fields[1]), int(fields[2]), int(fields[3]), fields[0] in "ZX", int(fields[19]))
+    # A process whose first thread has ended shows as a zombie too, however many of its others live.
+    is_zombie = fields[0] in "ZX" and int(fields[17]) <= 1
+    return Entry(int(fields[1]), int(fields[2]), int(fields[3]), is_zombie, int(fields[19]))
 
 
 def add_descendants(found: Set[int], table: Dict[int, Entry]) -> None:

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from typing import List, Optional, Set
+from typing import Dict, List, Optional, Set
 
 from swarming_bot.process_table import Entry, add_descendants, entry_of, names_folder, process_table
 
@@ -28,6 +28,7 @@ class _Household:
     def __init__(self) -> None:
         self.adopts_orphans = False
         self.lock = threading.Lock()
+        self.collecting = threading.Lock()
         self.trees: Set[ProcessTree] = set()
 
 
@@ -76,11 +77,18 @@ class ProcessTree:
         """Whether no process is left but the leader; to be asked once it has exited. Mostly costs one small read."""
         if not IS_LINUX:
             return not self._group_lives()
-        if _household.adopts_orphans:
-            adopted = _adopted()
-            if adopted is not None and not adopted:
+        while _household.adopts_orphans:
+            orphans = _adopted()
+            if orphans is None:
+                break
+            if not orphans:
                 return True
             self._saw_others = True
+            if any(entry.is_zombie or self._is_member(pid, entry) for pid, entry in orphans.items()):
+                return False
+            # One that has died meanwhile may have been ours, which it then did not show, and have left a child.
+            if all(_is_alive(pid) for pid in orphans):
+                return True
         return not self.members()
 
     def members(self) -> List[int]:
@@ -152,36 +160,63 @@ def kill_strays(runs_folder: str) -> List[int]:
     return killed
 
 
-def _adopted() -> Optional[List[int]]:
-    """The living orphans that this process took in, after collecting the dead ones; None where nothing tells.
+def collect_orphans() -> None:
+    """Reap the orphans of past runs that have died, if this process adopts any."""
+    if _household.adopts_orphans:
+        _adopted()
 
-    Linux gives orphans to the first thread, and bots start their processes from other threads.
+
+def _adopted() -> Optional[Dict[int, Entry]]:
+    """The orphans that this process took in, after collecting the dead ones; None where nothing tells.
+
+    Whatever lives of an orphan that was collected has come here after the list was read: then it is read again.
     """
+    with _household.collecting:  # a list that another thread reaps from as it is read may leave out a process
+        while True:
+            children = _children()
+            if children is None:
+                return None
+            found = {}
+            has_collected = False
+            for pid in children:
+                entry = entry_of(pid)
+                if entry is not None and entry.session == os.getsid(0):
+                    continue  # not an orphan of a run: children of hooks are theirs to wait for
+                if entry is None or (entry.is_zombie and _collect(pid)):
+                    has_collected = True
+                else:
+                    found[pid] = entry
+            if not has_collected:
+                return found
+
+
+def _children() -> Optional[List[int]]:
+    """The children of the first thread: Linux gives orphans to it, and bots start their processes from others."""
     me = os.getpid()
     try:
         with open(f"/proc/self/task/{me}/children", encoding="ascii") as file:
-            children = [int(one) for one in file.read().split()]
+            found = [int(one) for one in file.read().split()]
     except (OSError, ValueError):  # a kernel without this list
         return None
-    return [pid for pid in children if not _collect(pid)]
+    with _household.lock:
+        leaders = {tree._leader for tree in _household.trees}
+    return [pid for pid in found if pid not in leaders]
 
 
 def _collect(pid: int) -> bool:
-    """Reap a dead orphan; say whether it is gone. Children of hooks are theirs to wait for."""
+    """Reap a dead orphan; say whether it is gone."""
     with _household.lock:
         # A run whose leader is being started does not know its id yet, and still needs the exit code.
         if any(tree._leader in (pid, None) for tree in _household.trees):
             return False
-    entry = entry_of(pid)
-    if entry is None:
-        return True
-    if entry.session == os.getsid(0):
-        return True  # not an orphan of a run
-    if not entry.is_zombie:
-        return False
-    with contextlib.suppress(ChildProcessError):  # another bot's thread was first
-        os.waitpid(pid, os.WNOHANG)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
     return True
+
+
+def _is_alive(pid: int) -> bool:
+    entry = entry_of(pid)
+    return entry is not None and not entry.is_zombie
 
 
 def _entry_is_in_group(pid: int, group: int) -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def children_of(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_daemon_that_hid_every_trace_ends_with_its_task(server, start_process, tmp_path):
     note = tmp_path / "note"
     server.run(*daemon_task(note, "echo done"))
@@ -78,6 +86,22 @@ def test_a_daemon_that_hid_every_trace_ends_with_its_task(server, start_process,
     assert final.body["exit_code"] == 0
     assert not is_running(noted(note))
     assert children_of(bot.pid) == []  # no zombies either
+
+
+def test_an_idle_bot_collects_orphans_that_die(server, start_process, tmp_path):
+    hooks = tmp_path / "bot_config.py"
+    hooks.write_text(
+        "import subprocess\ndef on_bot_startup(bot):\n    subprocess.run(['setsid', '-f', 'sleep', '60'])\n"
+    )
+    server.answer = lambda heard: {"cmd": "sleep", "duration": 0.02} if heard.call == "poll" else None
+
+    bot = start_process("--id", "bot1", "--hooks", str(hooks))
+    server.wait_for_call("poll")
+    adopted = children_of(bot.pid)
+    os.kill(int(adopted[0]), signal.SIGKILL)
+
+    assert len(adopted) == 1
+    wait_until(lambda: children_of(bot.pid) == [])
 
 
 def test_a_daemon_of_a_canceled_task_ends_with_it(server, start_process, tmp_path):
