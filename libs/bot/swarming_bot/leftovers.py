@@ -16,7 +16,7 @@ import signal
 import subprocess
 from typing import Iterator, Optional
 
-from swarming_bot.process_table import stat_fields
+from swarming_bot.process_table import family_of, stat_fields
 from swarming_bot.process_tree import IS_LINUX
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,7 @@ def end(path: str) -> None:
     else:
         if pid > 1 and _is_still_ours(pid, began, run_id):
             log.warning("leftover_killed run_id=%s process_group=%d", run_id, pid)
-            with contextlib.suppress(OSError):
-                os.killpg(pid, signal.SIGKILL)
+            _kill(pid)
     with contextlib.suppress(OSError):
         os.unlink(path)
 
@@ -56,6 +55,16 @@ def process_start(pid: int) -> Optional[str]:
     # macOS, untested so far. Not on the way to a process start: the note is written after it.
     found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], stdout=subprocess.PIPE, check=False)
     return found.stdout.decode(errors="replace").strip() or None
+
+
+def _kill(group: int) -> None:
+    # Looked up first: of a process that left the group, nothing tells any more once its parent is dead.
+    family = family_of(group) if IS_LINUX else set()
+    with contextlib.suppress(OSError):
+        os.killpg(group, signal.SIGKILL)
+    for pid in family - {os.getpid()}:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _is_still_ours(pid: int, began: Optional[str], run_id: str) -> bool:

@@ -58,6 +58,14 @@ def add_descendants(found: Set[int], table: Dict[int, Entry]) -> None:
                 grew = True
 
 
+def family_of(leader: int) -> Set[int]:
+    """Who is in this process's group or session, or descends from one who is."""
+    table = process_table()
+    found = {pid for pid, entry in table.items() if leader in (pid, entry.group, entry.session)}
+    add_descendants(found, table)
+    return found
+
+
 def names_folder(pid: int, folder: str) -> bool:
     """Whether the process began with an environment that names something below this folder."""
     try:
@@ -67,6 +75,14 @@ def names_folder(pid: int, folder: str) -> bool:
         return False
     inside = os.fsencode(os.path.join(folder, ""))
     return any(b"\0" + name.encode() + b"=" + inside in content for name in _FOLDER_VARIABLES)
+
+
+def works_inside(pid: int, folder: str) -> bool:
+    """Whether the process has its working directory in this folder."""
+    try:
+        return os.path.join(os.readlink(f"/proc/{pid}/cwd"), "").startswith(os.path.join(os.path.realpath(folder), ""))
+    except OSError:
+        return False
 
 
 def stat_fields(pid: int) -> List[str]:

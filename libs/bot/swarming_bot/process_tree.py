@@ -2,7 +2,8 @@
 
 A process belongs to a run when its group or session is the leader's, when it descends from one that belongs, or when
 its environment names the run's folder. A process that hid all of that (a daemon with a cleared environment) is
-still known where this process adopts orphans: it is then a child that nobody here started.
+still known where this process adopts orphans: it is then a child that nobody here started. Of several runs under way it
+is that one's in whose folder it works; if that does not tell, it ends with the last that may have started it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import threading
 from typing import Dict, List, Optional, Set
 
-from swarming_bot.process_table import Entry, add_descendants, entry_of, names_folder, process_table
+from swarming_bot.process_table import Entry, add_descendants, entry_of, names_folder, process_table, works_inside
 
 IS_LINUX = sys.platform == "linux"
 
@@ -127,12 +128,14 @@ class ProcessTree:
             return False
         if self._leader in (entry.group, entry.session, entry.parent):
             return True
-        return names_folder(pid, self._folder) or self._is_nobodys(entry)
+        return names_folder(pid, self._folder) or self._took_in(pid, entry)
 
-    def _is_nobodys(self, entry: Entry) -> bool:
-        """Whether it is an adopted process that no other run under way can have started."""
+    def _took_in(self, pid: int, entry: Entry) -> bool:
+        """Whether it is an adopted process that works in the run's folder, or that no other run can have started."""
         if not _household.adopts_orphans or entry.parent != os.getpid() or entry.session == os.getsid(0):
             return False  # a hook's child is in our own session
+        if works_inside(pid, self._folder):
+            return True
         with _household.lock:
             others = [tree for tree in _household.trees if tree is not self]
         return all(tree._began > entry.start for tree in others)

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.unit.bot.scripted_server import PATIENCE_SECONDS, RUN_ID, Heard
+from tests.unit.bot.scripted_server import PATIENCE_SECONDS, RUN_ID, Heard, ScriptedServer
 from tests.unit.bot.test_bot_killing import noted
 from tests.unit.bot.test_bot_run import ends, is_running
 
@@ -61,7 +61,11 @@ def start_process(server, tmp_path) -> Iterator[Start]:
 
 def daemon_task(note: Path, then: str) -> tuple[str, ...]:
     script = DAEMON.format(note=str(note))
-    return ("sh", "-c", f'"$0" -c "$1"; while ! test -s {note}; do sleep 0.01; done; {then}', sys.executable, script)
+    return ("sh", "-c", f'"$0" -c "$1"; {wait_for(note)}; {then}', sys.executable, script)
+
+
+def wait_for(file: Path) -> str:
+    return f"while ! test -s {file}; do sleep 0.01; done"
 
 
 def children_of(pid: int) -> list[str]:
@@ -116,12 +120,23 @@ def test_a_daemon_of_a_canceled_task_ends_with_it(server, start_process, tmp_pat
     assert not is_running(noted(note))
 
 
-def test_a_daemon_is_not_taken_for_another_bots_of_the_same_process(server, start_process, tmp_path):
+def test_a_daemon_without_an_environment_ends_with_its_task_while_another_bots_runs(server, start_process, tmp_path):
     note = tmp_path / "note"
-    commands = {
-        "b-1": daemon_task(note, "exec sleep 60"),
-        "b-2": ("sh", "-c", f"while ! test -s {note}; do sleep 0.01; done"),
+    daemon = f"env -i setsid sh -c 'env -i setsid sh -c \"echo \\$\\$ > {note}; exec sleep 60\" &'"
+    commands: dict[str, Sequence[str]] = {
+        "b-1": ("sh", "-c", f"echo > {tmp_path}/up; exec sleep 60"),
+        "b-2": ("sh", "-c", f"{wait_for(tmp_path / 'up')}; {daemon}; {wait_for(note)}"),
     }
+    hand_out(server, commands)
+
+    start_process("--id", "b", "--bots", "2")
+    server.wait_for(lambda heard: heard.is_final and heard.body["id"] == "b-2")
+
+    assert not is_running(noted(note))
+
+
+def hand_out(server: ScriptedServer, commands: dict[str, Sequence[str]]) -> None:
+    """Each of these bots gets its command, once."""
 
     def answer(heard: Heard):
         bot_id = heard.body.get("dimensions", {}).get("id", [""])[0]
@@ -131,6 +146,16 @@ def test_a_daemon_is_not_taken_for_another_bots_of_the_same_process(server, star
         return None
 
     server.answer = answer
+
+
+def test_a_daemon_is_not_taken_for_another_bots_of_the_same_process(server, start_process, tmp_path):
+    note = tmp_path / "note"
+    commands: dict[str, Sequence[str]] = {
+        "b-1": daemon_task(note, "exec sleep 60"),
+        "b-2": ("sh", "-c", wait_for(note)),
+    }
+
+    hand_out(server, commands)
 
     bots = start_process("--id", "b", "--bots", "2")
     server.wait_for(lambda heard: heard.is_final and heard.body["id"] == "b-2")
@@ -157,19 +182,20 @@ def test_two_processes_on_one_host_leave_each_others_tasks_alone(server, start_p
 
 
 def test_all_that_a_killed_bot_left_is_ended_when_it_comes_back(server, start_process, tmp_path):
-    script = f"setsid sh -c 'echo $$ > {tmp_path}/note; exec sleep 60' > /dev/null 2>&1 & echo $$; exec sleep 60"
-    server.run("sh", "-c", script)
+    start = "{prefix} sh -c 'echo $$ > {note}; exec sleep 60' > /dev/null 2>&1 &"
+    stray = start.format(prefix="setsid", note=tmp_path / "note")
+    traceless = start.format(prefix="env -i setsid", note=tmp_path / "traceless")
+    server.run("sh", "-c", f"{stray} {traceless} echo $$; exec sleep 60")
     first = start_process("--id", "bot1")
     started = server.wait_for(lambda heard: heard.output != b"")
-    stray = noted(tmp_path / "note")
+    left = [int(started.output), noted(tmp_path / "note"), noted(tmp_path / "traceless")]
     first.kill()
     first.wait()
 
     start_process("--id", "bot1")
     server.wait_for_call("handshake", 2)
 
-    assert ends(int(started.output))
-    assert ends(stray)
+    assert all(ends(pid) for pid in left)
     assert list((tmp_path / "work" / "bot1" / "runs").iterdir()) == []
 
 

@@ -98,6 +98,23 @@ def test_an_adopted_daemon_without_a_trace_of_its_run_belongs_to_the_one_that_ma
         process.wait()
 
 
+def test_an_adopted_daemon_that_works_in_the_folder_of_a_run_belongs_to_it(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(process_tree._household, "adopts_orphans", True)
+    monkeypatch.setattr(process_tree, "names_folder", lambda pid, folder: False)
+    first = start("exec sleep 60")
+    second = start("exec sleep 60", run="run2")
+    orphans = {
+        run: subprocess.Popen(["sleep", "60"], start_new_session=True, cwd=tmp_path / run) for run in ("run1", "run2")
+    }
+
+    theirs = (first.tree.members(), second.tree.members())
+
+    assert theirs == ([orphans["run1"].pid], [orphans["run2"].pid])
+    for orphan in orphans.values():
+        orphan.kill()
+        orphan.wait()
+
+
 def test_strays_of_a_folder_are_killed_and_no_others(start, tmp_path):
     mine = start("exec sleep 60")
     other = start("exec sleep 60", run="run2")
