@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import logging
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -17,14 +19,18 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.05  # a process that was just killed may still be writing
+# linux/fs.h: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS; other numbers on mips, powerpc and sparc, which then know neither.
+_GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
+_SET_FLAGS = 0x40006602 | struct.calcsize("l") << 16
+_UNCHANGEABLE = 0x10 | 0x20  # immutable, append only
 _MNT_DETACH = 2  # linux/fs.h: out of sight at once, gone when nobody uses it
 
 
 def remove_tree(path: str) -> bool:
     """Remove a folder, file or link; say whether it is gone. Nothing outside it is touched.
 
-    It copes with folders that nobody may read or write, with trees too deep for recursion, and with file systems
-    that a task of root mounted below the folder: they are unmounted, not emptied.
+    It copes with folders that nobody may read or write, with trees too deep for recursion, and with what a task of root
+    may do: files made immutable, and file systems mounted below the folder, which are unmounted, not emptied.
     """
     if not os.path.lexists(path):
         return True
@@ -100,11 +106,29 @@ def _unlink(path: str) -> None:
 
 
 def _make_removable(path: str) -> None:
+    _allow_changes(path)
+    for folder, names, files in os.walk(path):
+        for name in names + files:
+            _allow_changes(os.path.join(folder, name))
+
+
+def _allow_changes(path: str) -> None:
     with contextlib.suppress(OSError):
-        os.chmod(path, 0o700)
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            inner = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                if stat.S_ISDIR(os.lstat(inner).st_mode):
-                    os.chmod(inner, 0o700)
+        mode = os.lstat(path).st_mode
+        if sys.platform == "linux" and os.geteuid() == 0 and (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            _clear_attributes(path)
+        if stat.S_ISDIR(mode):
+            os.chmod(path, 0o700)
+
+
+def _clear_attributes(path: str) -> None:
+    """Take from a file what `chattr +i` and `+a` gave it, which only root can."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        with contextlib.suppress(OSError):  # a file system without such attributes
+            flags = bytearray(struct.calcsize("l"))  # as long as the request says, though an int is all that is used
+            fcntl.ioctl(descriptor, _GET_FLAGS, flags)
+            struct.pack_into("i", flags, 0, struct.unpack_from("i", flags)[0] & ~_UNCHANGEABLE)
+            fcntl.ioctl(descriptor, _SET_FLAGS, flags)
+    finally:
+        os.close(descriptor)

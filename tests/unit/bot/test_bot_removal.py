@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from pathlib import Path
+
+import pytest
 
 from swarming_bot.removal import mounts_below, remove_tree
 
@@ -17,6 +21,31 @@ def test_a_tree_is_removed_whatever_its_permissions(tmp_path):
 
     assert remove_tree(str(tmp_path / "tree"))
     assert not (tmp_path / "tree").exists()
+
+
+@pytest.mark.skipif(shutil.which("chattr") is None, reason="the system has no such attributes")
+def test_what_a_task_of_root_made_immutable_is_removed_and_nothing_else_is_changed(tmp_path):
+    tree, outside = tmp_path / "tree", tmp_path / "outside"
+    (tree / "inner").mkdir(parents=True)
+    for file in (tree / "inner" / "file", tree / "inner" / "log", outside):
+        file.write_text("x")
+    (tree / "inner" / "link").symlink_to(outside)
+    # Where we may not, or the file system cannot, these are files as any other.
+    run("chattr", "+a", tree / "inner" / "log")
+    run("chattr", "+i", tree / "inner" / "file", tree / "inner", tree, outside)
+    before = run("lsattr", outside)
+
+    is_gone = remove_tree(str(tree))
+    after = run("lsattr", outside)
+    run("chattr", "-i", "-a", outside, *tree.rglob("*"))
+
+    assert is_gone
+    assert not tree.exists()
+    assert after == before
+
+
+def run(*command: str | Path) -> bytes:
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
 
 
 def test_what_links_lead_to_stays(tmp_path):
