@@ -17,6 +17,7 @@ from swarming_bot.connection import Connection
 from swarming_bot.errors import BotError, Refused, ServerAway, Superseded
 from swarming_bot.hooked_bot import HookedBot, bot_file
 from swarming_bot.hooks import BETWEEN_TASKS_HOOKS, OWN, SERVERS, Hooks
+from swarming_bot.hooks_file import source_of
 from swarming_bot.identity import Identity
 from swarming_bot.log_levels import NOTICE
 from swarming_bot.outbox import Outbox
@@ -161,7 +162,7 @@ class Life:
 
     def _start(self) -> None:
         if self._settings.hooks_file is not None:
-            self._hooks.load(OWN, _content(self._settings.hooks_file), self._settings.hooks_file)
+            self._hooks.load(OWN, source_of(self._settings.hooks_file), self._settings.hooks_file)
         self._tuned.refresh()
         if any(self._hooks.tell("setup_bot", self._bot)):
             self._wishes["reboot"] = "setup_bot asked for it"
@@ -380,12 +381,3 @@ class Life:
 
     def _ask_for_headers(self) -> Optional[Headers]:
         return self._hooks.ask("get_authentication_headers", read_headers, self._bot)
-
-
-def _content(path: str) -> str:
-    """The hooks' source; one that cannot be read is one that cannot be loaded, and says why."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, ValueError) as error:
-        return f"raise RuntimeError({str(error)!r})\n"
