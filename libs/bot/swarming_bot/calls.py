@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
+from swarming_bot.boot_clock import boot_seconds
 from swarming_bot.connection import Connection, Response
 from swarming_bot.errors import Refused, ServerAway
 from swarming_bot.retry_delay import call_delay
@@ -29,6 +30,7 @@ class Calls:
     def __init__(self, connection: Connection, stop: Stop) -> None:
         self._connection = connection
         self._stop = stop
+        self.asked_at = boot_seconds()  # by the last attempt
 
     def once(
         self,
@@ -47,6 +49,7 @@ class Calls:
         give_up = (lambda: self._stop.requested) if ends_on_stop else None
         if self._stop.requested:
             timeout = min(timeout, STOP_PATIENCE_SECONDS)
+        self.asked_at = boot_seconds()
         try:
             response = self._connection.post(path, body, timeout, meanwhile, give_up)
         except OSError as error:
@@ -66,15 +69,15 @@ class Calls:
         goes_on: asked between attempts; a no ends the patience.
         Raises ServerAway when the patience is over, Refused when the answer is no.
         """
-        begun = time.monotonic()
+        begun = boot_seconds()
         attempt = 0
         while True:
             try:
                 # An attempt does not outlast the patience: after it, a run may be somebody else's.
-                left = max(begun + patience - time.monotonic(), LEAST_TIMEOUT_SECONDS)
+                left = max(begun + patience - boot_seconds(), LEAST_TIMEOUT_SECONDS)
                 return self.once(path, payload, meanwhile, timeout=min(left, READ_TIMEOUT_SECONDS))
             except ServerAway as error:
-                left = self._deadline(begun, patience) - time.monotonic()
+                left = self._deadline(begun, patience) - boot_seconds()
                 if left <= 0:
                     raise
                 log.debug("call_failed path=%s attempt=%d error=%s", path, attempt, error)

@@ -9,6 +9,7 @@ from typing import Callable, List, Optional, Sequence
 from swarming_bot.bot import Bot
 from swarming_bot.settings import BotSettings
 from swarming_bot.version import code_version
+from swarming_bot.watchdog_link import Watchdog
 
 THREAD_STACK_BYTES = 1024 * 1024  # instead of 8 MiB of address space for each of hundreds of threads
 
@@ -18,7 +19,8 @@ class Fleet:
 
     def __init__(self, settings: Sequence[BotSettings], on_end: Callable[[], None] = lambda: None) -> None:
         version = code_version()
-        self._bots = [Bot(one, version) for one in settings]
+        self._watchdog = Watchdog()
+        self._bots = [Bot(one, version, self._watchdog) for one in settings]
         self._on_end = on_end
         self._threads: List[threading.Thread] = []
         self._lock = threading.Lock()
@@ -34,6 +36,7 @@ class Fleet:
             for bot in self._bots:
                 bot.abandon()
             raise
+        self._watchdog.start()
         previous = threading.stack_size(THREAD_STACK_BYTES)
         try:
             for bot in self._bots:
@@ -74,4 +77,6 @@ class Fleet:
         finally:
             with self._lock:
                 self._alive -= 1
+                if not self._alive:
+                    self._watchdog.close()
             self._on_end()

@@ -16,8 +16,7 @@ import signal
 import subprocess
 from typing import Iterator, Optional
 
-from swarming_bot.process_table import family_of, stat_fields
-from swarming_bot.process_tree import IS_LINUX
+from swarming_bot.process_table import IS_LINUX, family_of, stat_fields
 
 log = logging.getLogger(__name__)
 

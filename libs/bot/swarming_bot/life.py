@@ -33,6 +33,7 @@ from swarming_bot.state import MachineState
 from swarming_bot.stop import Stop
 from swarming_bot.tuned import Tuned
 from swarming_bot.undelivered import Undelivered
+from swarming_bot.watchdog_link import Watchdog
 from swarming_bot.work_folder import WorkFolder
 
 log = logging.getLogger(__name__)
@@ -58,12 +59,21 @@ class Life:
     restarts: how many lives in a row came before that did nothing but start over.
     """
 
-    def __init__(self, settings: BotSettings, version: str, folder: WorkFolder, stop: Stop, restarts: int) -> None:
+    def __init__(
+        self,
+        settings: BotSettings,
+        version: str,
+        folder: WorkFolder,
+        stop: Stop,
+        watchdog: Watchdog,
+        restarts: int,
+    ) -> None:
         self.restarts_in_a_row = restarts
         self._settings = settings
         self._bot_id = settings.bot_id
         self._folder = folder
         self._stop = stop
+        self._watchdog = watchdog
         self._wishes: Dict[str, str] = {}  # "restart" or "reboot", and why
         self._outbox = Outbox(lambda event, message: self._server.event(event, message))
         self._bot = self._new_hooked_bot()
@@ -140,6 +150,7 @@ class Life:
             server=self._server,
             folder=self._folder,
             stop=self._stop,
+            watchdog=self._watchdog,
             server_url=self._settings.server_url,
             tuning=lambda: self._tuned.tuning,
             hooks=self._hooks,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Dict, List, Optional, Set
+import sys
+from typing import Dict, List, NamedTuple, Optional, Set
+
+IS_LINUX = sys.platform == "linux"
 
 _FOLDER_VARIABLES = ("LUCI_CONTEXT", "TMPDIR")  # they hold a path below the run's folder, which no other run has
 MOST_LOOKS = 20  # on a machine that starts processes all the time
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):  # no dataclass: that module is half of what a watchdog would import
     """One line of the process table."""
 
     parent: int

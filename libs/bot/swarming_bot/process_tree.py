@@ -12,13 +12,18 @@ import contextlib
 import ctypes
 import os
 import signal
-import sys
 import threading
 from typing import Dict, List, Optional, Set
 
-from swarming_bot.process_table import Entry, add_descendants, entry_of, names_folder, process_table, works_inside
-
-IS_LINUX = sys.platform == "linux"
+from swarming_bot.process_table import (
+    IS_LINUX,
+    Entry,
+    add_descendants,
+    entry_of,
+    names_folder,
+    process_table,
+    works_inside,
+)
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
+from swarming_bot.boot_clock import boot_seconds
 from swarming_bot.calls import Json
 from swarming_bot.errors import Failure, Refused, ServerAway
 from swarming_bot.manifest import DEFAULT_PING_TOLERANCE_SECONDS
@@ -45,9 +46,15 @@ class Report:
         self._output = output
         self._cost_usd_hour = cost_usd_hour
         self._began = time.monotonic()
-        self._last_heard = self._began
+        self._last_heard = boot_seconds()
+        self.on_heard: Callable[[float], None] = lambda ours_until: None
         self.ping_tolerance = DEFAULT_PING_TOLERANCE_SECONDS  # seconds
         self.is_ending = False  # set when the process has ended: progress that cannot be told now is part of the end
+
+    @property
+    def ours_until(self) -> float:
+        """When the run may be another bot's, if the server is not heard before; boot seconds."""
+        return self._last_heard + self.ping_tolerance
 
     def confirm(self, meanwhile: Callable[[], None]) -> bool:
         """Ask whether the run is still ours, before its process starts; say whether it may start.
@@ -63,8 +70,8 @@ class Report:
     def progress(self) -> bool:
         """Send the oldest chunk of output, or a heartbeat; say whether the run must stop."""
         start, chunk = self._output.next_chunk()
-        silence = time.monotonic() - self._last_heard
-        answer = self._update({}, self.ping_tolerance - silence, chunk, start, goes_on=lambda: not self.is_ending)
+        patience = self.ours_until - boot_seconds()
+        answer = self._update({}, patience, chunk, start, goes_on=lambda: not self.is_ending)
         self._output.acknowledge(start + len(chunk))
         return answer.must_stop
 
@@ -158,7 +165,9 @@ class Report:
         fields = {"cost_usd": self._cost(), **fields}
         about = (self._run_id, fields, output, output_start)
         answer = self._server.task_update(*about, patience, meanwhile, goes_on)
-        self._last_heard = time.monotonic()
+        # The server counts from the question. The answer may have waited here for as long as this process was stopped.
+        self._last_heard = self._server.asked_at
+        self.on_heard(self.ours_until)
         return answer
 
     def _cost(self) -> float:

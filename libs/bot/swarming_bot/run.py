@@ -6,9 +6,10 @@ import contextlib
 import logging
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
+from swarming_bot.boot_clock import boot_seconds
 from swarming_bot.caches import NamedCaches
 from swarming_bot.calls import Json
 from swarming_bot.environment import Environment, task_folder_of
@@ -25,9 +26,10 @@ from swarming_bot.report import TERMINATED_MESSAGE, Report
 from swarming_bot.sender import Sender
 from swarming_bot.server import Server
 from swarming_bot.stop import Stop
-from swarming_bot.supervision import Cause, Ending, Supervision
+from swarming_bot.supervision import Cause, Ending, Supervision, silent_grace
 from swarming_bot.tuning import Tuning
 from swarming_bot.undelivered import Undelivered
+from swarming_bot.watchdog_link import Guard, Watchdog
 from swarming_bot.work_folder import WorkFolder
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Runs:
         server: Server,
         folder: WorkFolder,
         stop: Stop,
+        watchdog: Watchdog,
         server_url: str,
         tuning: Callable[[], Tuning],
         hooks: Hooks,
@@ -85,6 +88,7 @@ class Runs:
         self._server = server
         self._folder = folder
         self._stop = stop
+        self._watchdog = watchdog
         self._server_url = server_url
         self._tuning = tuning
         self._hooks = hooks
@@ -148,17 +152,38 @@ class Runs:
                 report.failed(Failure(TERMINATED_MESSAGE))
                 return
             environment = environment or preparation.result()
-            process = Process(environment.command, environment.cwd, environment.variables, folder)
+            ending = self._run_process(environment, folder, manifest, report, output)
         except TaskAtFault as error:
             ending = _ended_by_fault(error, output)
-        else:
-            ending = self._watch(process, manifest, report, output)
         course.ending = ending
         self._report_end(report, ending, preparation, folder, course)
         log.info("run_finished run_id=%s exit_code=%d", manifest.run_id, ending.exit_code)
 
-    def _watch(self, process: Process, manifest: Manifest, report: Report, output: Output) -> Ending:
-        sender = Sender(lambda: self._update(report), self._stop.wake)
+    def _run_process(
+        self, environment: Environment, folder: str, manifest: Manifest, report: Report, output: Output
+    ) -> Ending:
+        with self._watchdog.guard(folder, report.ours_until, silent_grace(manifest)) as guard:
+            # From here on the watchdog ends what starts too late, so it is looked at after it knows.
+            if boot_seconds() >= report.ours_until:
+                raise ServerAway("the server was not heard for longer than the run's ping tolerance")
+            report.on_heard = guard.extend
+            process = Process(environment.command, environment.cwd, environment.variables, folder)
+            guard.leads(process.pid)
+            ending = self._watch(process, manifest, report, output, guard)
+            if guard.has_stopped() and ending.cause not in (Cause.MUST_STOP, Cause.BOT_STOPS):
+                log.warning("run_stopped_by_watchdog run_id=%s", manifest.run_id)
+                return replace(ending, cause=Cause.SERVER_SILENT)
+            return ending
+
+    def _watch(self, process: Process, manifest: Manifest, report: Report, output: Output, guard: Guard) -> Ending:
+        def send() -> bool:
+            try:
+                return self._update(report)
+            except ServerAway:
+                guard.asked_to_end()
+                raise
+
+        sender = Sender(send, self._stop.wake)
         try:
             self._folder.remember(process.pid, manifest.run_id)
             log.info("run_started run_id=%s pid=%d", manifest.run_id, process.pid)

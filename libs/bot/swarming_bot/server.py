@@ -34,6 +34,11 @@ class Server:
         self.session: Optional[str] = None
         self.takes_next_poll = False
 
+    @property
+    def asked_at(self) -> float:
+        """When the last attempt at a call began, in boot seconds: the one that was answered, if one was."""
+        return self._calls.asked_at
+
     def handshake(self) -> Json:
         """Open a session, once. Raises ServerAway or Refused."""
         me = self._identity

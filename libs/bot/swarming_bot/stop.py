@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from typing import Callable, Optional
+
+from swarming_bot.boot_clock import boot_seconds
 
 
 class Stop:
@@ -21,7 +22,7 @@ class Stop:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
-        self.since: Optional[float] = None  # monotonic seconds
+        self.since: Optional[float] = None  # boot seconds
         self.on_request: Callable[[], None] = lambda: None
 
     @property
@@ -31,7 +32,7 @@ class Stop:
     def request(self) -> None:
         """Ask the bot to stop. Safe from any thread, and more than once; not from a signal handler."""
         if self.since is None:
-            self.since = time.monotonic()
+            self.since = boot_seconds()
         self._event.set()
         self.wake()
         self.on_request()

@@ -54,6 +54,11 @@ class Ending:
     cause: Cause
 
 
+def silent_grace(manifest: Manifest) -> float:
+    """Seconds that a run gets to end in when the server was silent for too long."""
+    return min(manifest.grace_period, SILENT_GRACE_SECONDS)
+
+
 class Supervision:
     """One process under watch, by one thread. `run` returns when it and all it started are gone."""
 
@@ -134,8 +139,7 @@ class Supervision:
         return None
 
     def _grace(self, cause: Cause) -> float:
-        grace = self._manifest.grace_period
-        return min(grace, SILENT_GRACE_SECONDS) if cause is Cause.SERVER_SILENT else grace
+        return silent_grace(self._manifest) if cause is Cause.SERVER_SILENT else self._manifest.grace_period
 
     def _hard_deadline(self) -> float:
         limit = self._manifest.hard_timeout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import swarming_bot
 from tests.unit.bot.scripted_server import PATIENCE_SECONDS
+from tests.unit.bot.test_bot_away import wait_until
 from tests.unit.bot.test_bot_run import ends, is_running
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -99,13 +101,47 @@ def test_a_second_signal_ends_the_bot_at_once(server, start_process):
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGTERM
-    os.killpg(int(started.output), signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # the watchdog gives it its grace period
+        os.killpg(int(started.output), signal.SIGKILL)
+
+
+def test_a_killed_bots_task_ends_although_nobody_starts_the_bot_again(server, start_process):
+    server.run("sh", "-c", "echo $$; exec sleep 64")
+    bot = start_process()
+    started = server.wait_for(lambda heard: heard.output != b"")
+    watchdog = watchdog_of(bot)
+
+    bot.kill()
+
+    assert ends(int(started.output))
+    assert ends(watchdog)
+
+
+def test_the_task_of_a_bot_that_is_stopped_ends_in_time_and_is_lost_when_the_bot_goes_on(server, start_process):
+    server.run("sh", "-c", "echo $$; exec sleep 64", bot_ping_tolerance_secs=1)
+    bot = start_process()
+    started = server.wait_for(lambda heard: heard.output != b"")
+
+    bot.send_signal(signal.SIGSTOP)
+    has_ended = ends(int(started.output))
+    bot.send_signal(signal.SIGCONT)
+    again = server.wait_for_call("handshake", 2)
+
+    assert has_ended
+    assert again.body["session_id"] != server.calls("handshake")[0].body["session_id"]
+    assert not any(heard.is_final for heard in server.heard)  # it did not end by itself: another bot is to try
+
+
+def watchdog_of(bot: subprocess.Popen[bytes]) -> int:
+    found = subprocess.run(["pgrep", "-P", str(bot.pid), "-f", "swarming_bot.watchdog"], stdout=subprocess.PIPE)
+    return int(found.stdout)
 
 
 def test_what_a_killed_bot_left_running_is_ended_when_it_comes_back(server, start_process):
     server.run("sh", "-c", "echo $$; exec sleep 64")
     first = start_process()
     started = server.wait_for(lambda heard: heard.output != b"")
+    os.kill(watchdog_of(first), signal.SIGKILL)
     first.kill()
     first.wait()
     assert is_running(int(started.output))
@@ -134,9 +170,12 @@ def test_the_bot_runs_from_one_zip(server, start_process, tmp_path):
         archive.write(package / "__main__.py", "__main__.py")
         for module in package.glob("*.py"):
             archive.write(module, f"swarming_bot/{module.name}")
-    server.command({"cmd": "terminate", "task_id": "7c22376fb00cb611"})
 
     process = start_process(program=("-I", str(tmp_path / "bot.zip")))
+    server.wait_for_call("poll")
+    watchdog = watchdog_of(process)
+    wait_until(lambda: os.getpgid(watchdog) == watchdog)  # it is up
+    server.command({"cmd": "terminate", "task_id": "7c22376fb00cb611"})
 
     assert process.wait(PATIENCE_SECONDS) == 0
     assert len(server.wait_for_call("handshake").body["version"]) == 64

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from swarming_bot.boot_clock import boot_seconds
 from swarming_bot.output import LARGEST_CHUNK_BYTES, Output
 from swarming_bot.undelivered import Undelivered
 from tests.unit.bot.scripted_server import DROP, PATIENCE_SECONDS, RUN_ID, Heard, ScriptedServer
@@ -74,6 +75,51 @@ def test_a_task_is_stopped_when_the_silence_outlasts_the_tolerance(server, start
     assert is_another_process(again, server.calls("handshake")[0])
     assert server.output().endswith(b"last words\n")
     assert not any(heard.is_final for heard in server.heard)  # it did not end by itself: another bot is to try
+
+
+class Suspended:
+    """A clock of a machine that can be suspended."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 0.0
+        for module in ("calls", "report", "run"):
+            monkeypatch.setattr(f"swarming_bot.{module}.boot_seconds", lambda: boot_seconds() + self.seconds)
+
+
+def test_a_machine_that_was_suspended_was_silent_all_that_time(server, start_bots, away, monkeypatch):
+    clock = Suspended(monkeypatch)
+
+    def answer(heard: Heard):
+        if away.is_set():
+            return DROP
+        if heard.output:  # the question was heard before, and the answer only afterwards
+            clock.seconds = 2000
+            away.set()
+        return None
+
+    server.answer = answer
+    server.run("sh", "-c", "echo $$; exec sleep 60", bot_ping_tolerance_secs=1000)
+    start_bots()
+    first = server.wait_for(lambda heard: heard.output != b"")
+
+    assert ends(int(first.output))
+    away.clear()
+
+
+def test_a_run_whose_tolerance_is_over_before_its_process_starts_is_given_up(server, start_bots, tmp_path, monkeypatch):
+    clock = Suspended(monkeypatch)
+
+    def answer(heard: Heard):
+        if heard.call == "task_update":
+            clock.seconds += 2000
+
+    server.answer = answer
+    server.run("touch", str(tmp_path / "started"), bot_ping_tolerance_secs=1000)
+
+    start_bots()
+    server.wait_for_call("handshake", 2)
+
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_run_that_was_never_confirmed_is_lost_to_the_server_too(server, start_bots):
