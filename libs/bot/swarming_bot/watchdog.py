@@ -111,13 +111,18 @@ class Watch:
     def _wait(self) -> None:
         if not self._bot_lives:
             time.sleep(KILL_AGAIN_SECONDS)
-        elif select.select([self._reader], [], [], self._seconds_to_wait())[0]:
+            return
+        poller = select.poll()
+        poller.register(self._reader, select.POLLIN)
+        happened = poller.poll(self._milliseconds_to_wait())
+        if happened and not happened[0][1] & select.POLLHUP:  # a bot that ends waits for us
             time.sleep(GATHER_SECONDS)
 
-    def _seconds_to_wait(self) -> Optional[float]:
+    def _milliseconds_to_wait(self) -> Optional[float]:
         if not self._runs:
             return None
-        return KILL_AGAIN_SECONDS if any(run.stopped_at is not None for run in self._runs.values()) else CHECK_SECONDS
+        is_ending = any(run.stopped_at is not None for run in self._runs.values())
+        return (KILL_AGAIN_SECONDS if is_ending else CHECK_SECONDS) * 1000
 
     def _read(self) -> None:
         while self._bot_lives:

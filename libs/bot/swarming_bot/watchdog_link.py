@@ -81,9 +81,12 @@ class Watchdog:
     def close(self) -> None:
         """End it; it first ends what it still guards."""
         with self._lock:
+            guards_any = bool(self._guards)
             self._guards.clear()
             process, self._process = self._process, None
         if process is not None:
+            if not guards_any:
+                process.kill()  # it may not even have started yet
             _close_pipes(process)
             try:
                 process.wait(END_SECONDS)

@@ -140,14 +140,22 @@ def test_it_ends_with_its_bot_whatever_else_is_asked_of_it(watchdog, tmp_path):
     process = watchdog._process
     with guard_of(watchdog, tmp_path, 0) as guard:
         wait_until(guard.has_stopped)  # it is up
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        process.send_signal(number)
-    has_own_group = os.getpgid(process.pid) == process.pid
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            process.send_signal(number)
+        has_own_group = os.getpgid(process.pid) == process.pid
 
-    watchdog.close()
+        watchdog.close()
 
     assert process.returncode == 0
     assert has_own_group  # Ctrl-Z does not reach it
+
+
+def test_one_that_guards_nothing_is_not_waited_for(watchdog):
+    process = watchdog._process
+
+    watchdog.close()
+
+    assert process.returncode == -signal.SIGKILL
 
 
 def wait_until(condition: Callable[[], object]) -> None:
