@@ -103,6 +103,18 @@ def test_a_child_that_outlives_its_parent_goes_on(world: World):
     assert child.state is TaskState.PENDING
 
 
+def test_a_child_that_expires_together_with_its_parent_ends_once(world: World):
+    parent = world.submit(a_request(slices=(a_slice(os="Mac"),)))
+    child = world.submit(a_child(parent.task_id, os="Mac"))
+    world.pass_time(300)
+
+    expire(world.state, world.now)
+    world.commit()
+
+    assert (parent.state, child.state) == (TaskState.EXPIRED, TaskState.CANCELED)
+    assert sorted(world.told) == ["task.canceled", "task.expired", "task.queued", "task.queued"]
+
+
 def test_a_family_ends_to_its_last_generation_however_deep(world: World):
     oldest = world.submit(a_request(slices=(a_slice(os="Mac"),)))
     generations = [oldest]
