@@ -105,6 +105,23 @@ async def test_a_writer_that_hears_nothing_takes_itself_for_cut_off(
     await database.close()
 
 
+async def test_who_waited_for_a_writer_that_was_lost_meanwhile_is_told_that_too(migrated_postgres: str):
+    database = await open_postgres(migrated_postgres)
+    writer = await database.open_writer("lost")
+    await database.write(
+        lambda c: (
+            c.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
+            and None
+        )
+    )
+
+    asked = await asyncio.gather(*(writer.try_lock(1) for _ in range(3)), return_exceptions=True)
+
+    assert all(isinstance(one, DatabaseAway) for one in asked), asked
+    await writer.close()
+    await database.close()
+
+
 async def test_a_writer_that_is_cut_off_does_not_hold_up_the_end(
     server: PostgresServer, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -158,9 +158,12 @@ class Watch:
 
     def _look_after(self, key: str, run: GuardedRun, now: float) -> None:
         if run.stopped_at is None:
-            if now < run.until + LATE_SECONDS:
+            if now < max(run.until + LATE_SECONDS, run.look_at):
                 return
-            run.stopped_at = now
+            if self._bot_lives and run.leader is not None and not run.signal(0, self._bot):
+                run.look_at = now + LOOK_AGAIN_SECONDS
+                return  # it ended by itself, which the bot can tell once it goes on
+            run.stopped_at, run.look_at = now, 0.0
             self._tell(key, run)
             if not run.is_asked_to_end:
                 run.is_asked_to_end = True

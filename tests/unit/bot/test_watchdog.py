@@ -136,6 +136,20 @@ def test_a_watchdog_that_dies_or_hangs_is_replaced(watchdog, start, tmp_path, mo
     assert guard.has_stopped()
 
 
+def test_a_run_that_ended_by_itself_while_its_bot_was_stopped_is_the_bot_s_to_tell(watchdog, start, tmp_path):
+    over, late = start("exit 3"), start("exec sleep 60", "other")
+    os.waitid(os.P_PID, over.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now, as a stopped bot leaves it
+    overs_guard, lates_guard = guard_of(watchdog, tmp_path / "run", LONG), guard_of(watchdog, tmp_path / "other", LONG)
+    with overs_guard, lates_guard:
+        for guard, process in ((overs_guard, over), (lates_guard, late)):
+            guard.leads(process.pid)
+            guard.extend(boot_seconds() - LATE_SECONDS)
+
+        wait_until(lates_guard.has_stopped)  # which is looked at after the other
+
+        assert not overs_guard.has_stopped()
+
+
 def test_it_ends_with_its_bot_whatever_else_is_asked_of_it(watchdog, tmp_path):
     process = watchdog._process
     with guard_of(watchdog, tmp_path, 0) as guard:

@@ -231,9 +231,9 @@ class PostgresWriter:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        if self._is_lost:
-            raise DatabaseAway("this writer's connection was lost")
         async with self._turn:
+            if self._is_lost:  # perhaps while this one waited for its turn
+                raise DatabaseAway("this writer's connection was lost")
             try:
                 with translated():
                     async with asyncio.timeout(WRITER_ANSWER_SECONDS):
