@@ -108,12 +108,8 @@ async def test_a_writer_that_hears_nothing_takes_itself_for_cut_off(
 async def test_who_waited_for_a_writer_that_was_lost_meanwhile_is_told_that_too(migrated_postgres: str):
     database = await open_postgres(migrated_postgres)
     writer = await database.open_writer("lost")
-    await database.write(
-        lambda c: (
-            c.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
-            and None
-        )
-    )
+    kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lost'")
+    await database.write(lambda c: c.execute(kill) and None)
 
     asked = await asyncio.gather(*(writer.try_lock(1) for _ in range(3)), return_exceptions=True)
 

@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default=None, help="the interface to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default: %(default)s; 0 takes a free one")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of the database (default: ./data)")
-    parser.add_argument("--bots", type=int, default=0, help="how many bots to run on this machine (default: none)")
+    parser.add_argument("--bots", type=_count, default=0, help="how many bots to run on this machine (default: none)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,6 +88,12 @@ def _free_port(host: str) -> int:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text!r}")
+    return int(text)
 
 
 def _port(text: str) -> int:

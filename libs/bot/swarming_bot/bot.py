@@ -49,6 +49,6 @@ class Bot:
                 log.log(NOTICE, "bot_restarting bot_id=%s reason=%s", self.bot_id, ending.reason)
                 restarts = life.restarts_in_a_row + 1
                 self._folder.sweep()
-            log.log(NOTICE, "bot_stopped bot_id=%s", self.bot_id)
+            log.log(NOTICE, "bot_stopped bot_id=%s reason=%s", self.bot_id, ending.reason)
         finally:
             self.abandon()

@@ -53,12 +53,21 @@ def run_restriction(
             bot = restrict(client, args.bot_id, args.reason, until=until)
         if args.json:
             console.print_json(bot.json)
-        console.say(f"bot {args.bot_id}: {_words(shown(bot))}")
-        return 0 if (shown(bot) is None) == args.end else 1
+        restriction = shown(bot)
+        console.say(f"bot {args.bot_id}: {_words_without(bot) if restriction is None else _words(restriction)}")
+        return 0 if (restriction is None) == args.end else 1
 
 
-def _words(restriction: Restriction | None) -> str:
-    if restriction is None:
-        return "may work"
+def _words_without(bot: BotInfo) -> str:
+    """What still keeps it from work when this does not."""
+    other = bot.quarantine or bot.maintenance_by
+    if other is not None:
+        return f"still {_words(other)}"
+    if bot.quarantined or bot.maintenance:
+        return "still gets no tasks" + (f": {bot.maintenance}" if bot.maintenance else "")
+    return "may work"
+
+
+def _words(restriction: Restriction) -> str:
     until = "until somebody ends it" if restriction.until is None else f"until {time_text(restriction.until)} UTC"
     return f"gets no tasks, by {restriction.by}, {until}: {restriction.reason}"

@@ -53,16 +53,22 @@ def test_a_quarantine_begins(server: ScriptedServer, swarming: Swarming):
 
 def test_a_quarantine_that_the_bot_keeps_up_is_no_success(server: ScriptedServer, swarming: Swarming):
     server.script(
-        "bot/b/unquarantine", a_bot(quarantine={"reason": "no space", "by": "bot"}), a_bot(maintenance_msg="a disk")
+        "bot/b/unquarantine",
+        a_bot(quarantine={"reason": "no space", "by": "bot"}),
+        a_bot(maintenance_msg="a disk", maintenance=BY_ME),
+        a_bot(),
     )
 
     still = swarming("bot-quarantine", "b", "--end")
+    in_maintenance = swarming("bot-quarantine", "b", "--end")
     free = swarming("bot-quarantine", "b", "--end")
 
     assert (still.code, still.err) == (
         1,
         "swarming: bot b: gets no tasks, by bot, until somebody ends it: no space\n",
     )
+    assert in_maintenance.code == 0
+    assert in_maintenance.err.startswith("swarming: bot b: still gets no tasks, by ")
     assert (free.code, free.err) == (0, "swarming: bot b: may work\n")
 
 
