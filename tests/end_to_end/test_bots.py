@@ -57,6 +57,7 @@ def swarming(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 CHAIN = 10
 """Tasks that wait for one bot."""
+ATTEMPTS = 10
 
 
 @pytest.fixture
@@ -155,15 +156,19 @@ def test_tasks_that_wait_for_one_bot_follow_one_another_without_a_poll(
     swarming: Deployment, client: Swarming, bot: str, tmp_path: Path
 ):
     before = given_without_a_poll(swarming)
-    first, go_on = a_task_that_waits(client, bot, tmp_path)
-    ids = [first, *(client.new_task(a_task(bot)).task_id for _ in range(CHAIN))]
+    for attempt in range(1, ATTEMPTS + 1):  # on a busy machine runs are assigned too late for the answer to an update
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        first, go_on = a_task_that_waits(client, bot, folder)
+        ids = [first, *(client.new_task(a_task(bot)).task_id for _ in range(CHAIN))]
 
-    go_on.touch()
-    results = [client.wait(task_id, timeout_secs=SOON) for task_id in ids]
+        go_on.touch()
+        results = [client.wait(task_id, timeout_secs=SOON) for task_id in ids]
 
-    assert [result.state for result in results] == ["COMPLETED"] * len(ids)
-    # On a busy machine some runs are assigned too late for the answer to the last update, but never all of them.
-    assert 0 < given_without_a_poll(swarming) - before <= CHAIN
+        assert [result.state for result in results] == ["COMPLETED"] * len(ids)
+        if given_without_a_poll(swarming) > before:
+            break
+    assert 0 < given_without_a_poll(swarming) - before <= CHAIN * attempt
 
 
 def test_a_deleted_bot_that_lives_is_back_by_itself(client: Swarming, bot: str):
