@@ -6,30 +6,14 @@ import hashlib
 import os
 import stat
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from swarming_bot import inputs
 from swarming_bot.errors import BadManifest, TaskAtFault
 from swarming_bot.manifest import Input, parse_manifest
-from tests.unit.bot.file_servers import FileServer, fetch, zipped
+from tests.unit.bot.file_servers import fetch, zipped
 from tests.unit.bot.scripted_server import a_manifest
-
-
-@pytest.fixture
-def files() -> Iterator[FileServer]:
-    one = FileServer()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def task_folder(tmp_path) -> Path:
-    folder = tmp_path / "task"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture(autouse=True)

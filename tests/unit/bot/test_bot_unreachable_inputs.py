@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from swarming_bot import inputs
 from swarming_bot.errors import InputsNotFetched, Interrupted
-from tests.unit.bot.file_servers import FileServer, SlowServer, fetch, zipped
+from tests.unit.bot.file_servers import SlowServer, fetch, zipped
 from tests.unit.bot.scripted_server import PATIENCE_SECONDS
-
-
-@pytest.fixture
-def files() -> Iterator[FileServer]:
-    one = FileServer()
-    yield one
-    one.close()
 
 
 @pytest.fixture
@@ -26,13 +18,6 @@ def slow() -> Iterator[SlowServer]:
     one = SlowServer()
     yield one
     one.close()
-
-
-@pytest.fixture
-def task_folder(tmp_path) -> Path:
-    folder = tmp_path / "task"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture(autouse=True)

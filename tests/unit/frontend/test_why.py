@@ -1,7 +1,6 @@
 """`task/{id}/why` on rows as the other services write them, with and without a scheduler that answers."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,19 +11,16 @@ from swarming_common.hints import addresses
 from swarming_common.hints.frontend import WhyAnswered
 from swarming_common.hints.scheduler import WhyAsked
 from swarming_common.hints.wire import Hint
-from swarming_common.model.dimensions import requirements
 from swarming_common.model.shards import DEFAULT_SHARD_COUNT, shard_of_pool
 from swarming_common.model.states import TaskState
-from swarming_common.model.task_id import TaskId, parse_task_id
+from swarming_common.model.task_id import parse_task_id
 from swarming_common.pools.port import FixedPools, Order, PoolSettings
 from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
-from swarming_frontend.explanation.matching_bots import look_over
-from swarming_frontend.explanation.situation import BotStatus, Explanation, FleetBot, Word
+from swarming_frontend.explanation.situation import BotStatus, Explanation, Word
 from swarming_frontend.pages import routes
 from swarming_frontend.replies import Replies
 from swarming_frontend.store.fleet import read_fleet
-from swarming_frontend.store.pending_ahead import PendingAhead
-from swarming_frontend.usecases.why import AskWhy, WhyPending, other_queues, place_counted
+from swarming_frontend.usecases.why import AskWhy, WhyPending
 from tests.unit.frontend.builders import a_bot, a_new_task, a_result, a_run, a_running_task
 
 SHARD = shard_of_pool("default")
@@ -263,22 +259,6 @@ async def test_a_lost_bot_gets_the_task_no_more(frontend):
     assert "retry" in {one.kind for one in explanation.reasons}
 
 
-def test_tasks_of_other_queues_count_if_our_bots_could_run_them():
-    ours, any_bot, other_bots = (
-        requirements({"pool": "default", **more}.items()) for more in ({"os": "Linux"}, {}, {"os": "Mac"})
-    )
-    ahead = PendingAhead(
-        tasks=[(TaskId(n), 100, asked) for n, asked in enumerate([ours, any_bot, other_bots, any_bot])], is_least=True
-    )
-    dimensions = json.dumps({"id": ["b"], "pool": ["default"], "os": ["Linux"]})
-    bots = look_over([_a_fleet_bot(dimensions)], [ours])[0]
-
-    others, place = other_queues([ahead], ours, bots), place_counted(ahead, ours, 100)
-
-    assert (others.ahead, others.is_least) == (2, True)
-    assert (place.rank, place.ahead_by_age, place.next_up) == (2, 1, (TaskId(0),))
-
-
 async def test_a_task_for_a_bot_that_is_not_there_is_told_that(frontend, shard):
     await a_bot(frontend.database)
     task_id = await submit(frontend, dimensions={"id": "bot9"})
@@ -299,10 +279,6 @@ async def test_what_is_more_urgent_in_another_pool_of_our_bots_stands_before_a_t
     answer = await why(frontend, task_id)
 
     assert answer["ahead"]["in_other_queues"] == "1"
-
-
-def _a_fleet_bot(dimensions: str):
-    return FleetBot(bot_id="b", dimensions=dimensions, last_seen_ts=datetime.now(UTC), status=BotStatus.BUSY)
 
 
 async def test_a_run_that_was_revoked_does_not_keep_its_bot_busy(frontend):
