@@ -83,6 +83,7 @@ def main() -> int:
     parser.add_argument("--bots", type=int, default=5_000)
     parser.add_argument("--seconds", type=float, default=45.0, help="how long the idle bots are watched")
     parser.add_argument("--tasks", type=int, default=4_000, help="of the busy bots")
+    parser.add_argument("--upstream", action="store_true", help="the idle bots are upstream's, held for a shorter time")
     parser.add_argument("--submissions", type=int, default=200, help="while the others wait")
     args = parser.parse_args()
     files = raise_file_limit()
@@ -101,7 +102,14 @@ async def _measure(cluster: Cluster, args: argparse.Namespace) -> list[Busy | Id
     busy = await _busy(cluster, gateway, args.tasks)
     _show_busy(busy)
     arrivals = _Arrivals()
-    bots = await start_bots(_gateway_url(cluster), _ids("idle", args.bots), "idle", RAMP_SECONDS, on_run=arrivals.note)
+    bots = await start_bots(
+        _gateway_url(cluster),
+        _ids("idle", args.bots),
+        "idle",
+        RAMP_SECONDS,
+        on_run=arrivals.note,
+        are_upstream=args.upstream,
+    )
     await asyncio.sleep(SETTLING_SECONDS)
     idle = await _idle(cluster, gateway, bots, memory_without_bots, args.seconds)
     _show_idle(idle)

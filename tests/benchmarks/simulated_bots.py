@@ -34,6 +34,8 @@ STATE: dict[str, Any] = {
 }
 """With it a poll has about 3 kB, as polls of real bots do."""
 
+UPSTREAM_STATE = {key: value for key, value in STATE.items() if key != "bot_code"}
+"""The same of a bot that is not our own, whose polls are held for a shorter time."""
 
 Heard = Callable[[str], None]
 
@@ -45,7 +47,9 @@ def _ignore(run_id: str) -> None:
 class SimulatedBot(asyncio.Protocol):
     """Shakes hands, polls without end, and reports each run as done at once; on one connection that it keeps."""
 
-    def __init__(self, bot_id: str, pool: str, host: str, on_run: Heard, on_done: Heard) -> None:
+    def __init__(
+        self, bot_id: str, pool: str, host: str, on_run: Heard, on_done: Heard, is_upstream: bool = False
+    ) -> None:
         """Told the run's id in the moment in which it has come, and when its end is acknowledged."""
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the handshake is answered."""
@@ -73,7 +77,7 @@ class SimulatedBot(asyncio.Protocol):
                 "pool": [pool],
                 "python": ["3", "3.11"],
             },
-            "state": STATE,
+            "state": UPSTREAM_STATE if is_upstream else STATE,
             "version": "0" * 64,
         }
         self._poll = self._request = b""
@@ -172,7 +176,14 @@ class SimulatedBot(asyncio.Protocol):
 
 
 async def start_bots(
-    url: str, ids: list[str], pool: str, seconds: float, *, on_run: Heard = _ignore, on_done: Heard = _ignore
+    url: str,
+    ids: list[str],
+    pool: str,
+    seconds: float,
+    *,
+    on_run: Heard = _ignore,
+    on_done: Heard = _ignore,
+    are_upstream: bool = False,
 ) -> list[SimulatedBot]:
     """One bot for each id, connected one after the other over this time; returns when all have shaken hands."""
     address, loop = urlsplit(url), asyncio.get_running_loop()
@@ -181,7 +192,7 @@ async def start_bots(
     for number, bot_id in enumerate(ids):
         await asyncio.sleep(began + seconds * number / len(ids) - loop.time())
         connecting: Awaitable[tuple[Any, SimulatedBot]] = loop.create_connection(
-            lambda bot_id=bot_id: SimulatedBot(bot_id, pool, address.netloc, on_run, on_done),  # type: ignore[misc]
+            lambda bot_id=bot_id: SimulatedBot(bot_id, pool, address.netloc, on_run, on_done, are_upstream),  # type: ignore[misc]
             str(address.hostname),
             address.port or 80,
         )

@@ -29,6 +29,7 @@ from swarming_botgateway.usecases.connect import Connect, Connected, Handshake, 
 from swarming_botgateway.usecases.join import Join
 from swarming_botgateway.usecases.judge_failures import JudgeFailures
 from swarming_botgateway.usecases.keep_standing import KeepStanding
+from swarming_botgateway.usecases.lost_runs import LostAtPoll
 from swarming_botgateway.usecases.next_run import NextRun
 from swarming_botgateway.usecases.note_missing import LOOK_SECONDS, NoteMissing
 from swarming_botgateway.usecases.obey_commands import ObeyCommands
@@ -144,6 +145,9 @@ def _poll(parts: _Parts) -> Poll:
         events=parts.events,
         code=parts.code,
         settings=parts.settings,
+        lost_at_poll=LostAtPoll(
+            grace_seconds=parts.settings.lost_run_grace_seconds, monotonic=parts.ports.clock.monotonic
+        ),
         shard_count=parts.shard_count,
         stopping=parts.ports.stopping,
         chance=random.random,

@@ -53,27 +53,19 @@ class Nameless:
     """What was expected."""
 
 
-def read_word(
-    body: Mapping[str, Any], known_keys: Collection[str], required_keys: Collection[str], *, sender: str | None
-) -> BotWord | Nameless:
+def read_word(body: Mapping[str, Any], required_keys: Collection[str], *, sender: str | None) -> BotWord | Nameless:
     """Whatever is wrong with it becomes a reason for quarantine. `sender` is the bot's id according to the request's
     header: it is believed where the dimensions have no usable one."""
     try:
-        return read_bot_word(body, known_keys, required_keys, sender=sender)
+        return read_bot_word(body, required_keys, sender=sender)
     except InvalidInput as refusal:
         return Nameless(version=_version(body), state=_state(body), refusal=refusal)
 
 
-def read_bot_word(
-    body: Mapping[str, Any],
-    known_keys: Collection[str],
-    required_keys: Collection[str],
-    *,
-    sender: str | None = None,
-) -> BotWord:
+def read_bot_word(body: Mapping[str, Any], required_keys: Collection[str], *, sender: str | None = None) -> BotWord:
     """The same of a bot that has to be named. Raises InvalidInput if it is not."""
     state = body.get("state")
-    quarantined = quarantine_reason(body, known_keys, required_keys)
+    quarantined = quarantine_reason(body, required_keys)
     maintenance = maintenance_reason(state)
     return BotWord(
         bot_id=_bot_id(body, sender),

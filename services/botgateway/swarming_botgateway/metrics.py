@@ -26,6 +26,12 @@ RUNS_DECLINED = Counter(
     "swarming_botgateway_runs_declined_total",
     "Rises with each run sent back to its shard because its offer was closed with another answer.",
 )
+UNKNOWN_FIELDS = Counter(
+    "swarming_botgateway_unknown_fields_total",
+    "Rises with each field in a bot's message that this server does not know and ignores; `field` is the call and the"
+    " path, and `other` once a hundred different ones were counted.",
+    ["field"],
+)
 RUNS_LOST = Counter(
     "swarming_botgateway_runs_lost_total",
     "Rises with each run whose bot came back without it.",

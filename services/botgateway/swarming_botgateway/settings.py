@@ -32,12 +32,20 @@ class BotGatewaySettings(CommonSettings):
     hold_seconds: float = Field(default=HOLD_SECONDS, ge=0, le=LONGEST_HOLD_SECONDS)
     """How long a poll is held open before it is answered `sleep`; tests lower it."""
 
+    upstream_hold_seconds: float = Field(default=10.0, ge=0, le=LONGEST_HOLD_SECONDS)
+    """The same for bots that are not our own. Upstream's bot obeys SIGTERM only when its poll is answered, and
+    `docker stop` and systemd kill it after 10 and 90 s; our own bot leaves its poll at once."""
+
     parting_seconds: float = Field(default=0.1, ge=0, le=1)
     """How long a poll stays open after its offer was taken back: a run that was given just then still reaches it."""
 
     unfinished_hold_seconds: float = Field(default=5.0, ge=0, le=LONGEST_HOLD_SECONDS)
     """The same for a bot that still has a run: it is offered to that run's shard only, so look again soon whether the
     run is over."""
+
+    lost_run_grace_seconds: float = Field(default=15.0, ge=0)
+    """How long a bot may poll although a run that it confirmed has not ended, before the run counts as lost: its final
+    update may still be under way at another gateway."""
 
     max_sleep_seconds: float = Field(default=60.0, gt=0)
     """The longest sleep of a bot that may not work (quarantined, in maintenance)."""

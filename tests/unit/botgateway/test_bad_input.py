@@ -17,7 +17,7 @@ VALUES: list[Any] = [
 
 BODIES: list[bytes] = [
     b"", b"{", b"null", b"[]", b'"text"', b"7", b"{}", b"\xff\xfe", b'{"id":"\\ud800"}', b"[" * 5000,
-    b'{"a":' * 5000, b'{"task_id":"7c2236638dbfed11","id":"bot1","output_chunk_start":1e999}',
+    b'{"a":' * 5000,
 ]  # fmt: skip
 
 
@@ -86,7 +86,6 @@ async def test_what_a_bot_says_of_itself_may_hold_anything(world, route):
 @pytest.mark.parametrize(
     ("changed", "error"),
     [
-        ({"surprise": 1}, "surprise: expected no such field"),
         ({"id": None}, "id: expected a text"),
         ({"task_id": "7c2236638dbfed10"}, "task_id: expected a run id"),
         ({"task_id": "nonsense"}, "task_id: expected a run id"),
@@ -102,6 +101,7 @@ async def test_what_a_bot_says_of_itself_may_hold_anything(world, route):
         ({"output": "é", "output_chunk_start": 0}, "output: expected base64"),
         ({"output_chunk_start": -1}, "output_chunk_start: expected at least 0"),
         ({"output_chunk_start": 1.5}, "output_chunk_start: expected an integer"),
+        ({"output_chunk_start": 2**70}, "output_chunk_start: expected"),
         ({"isolated_stats": {}}, "bot_overhead: expected together with isolated_stats"),
         ({"cipd_stats": {}}, "bot_overhead: expected together with cipd_stats"),
         ({"cas_output_root": {"cas_instance": "x"}}, "cas_output_root.digest: expected a value"),

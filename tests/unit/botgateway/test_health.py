@@ -18,7 +18,6 @@ IDLE = {"running_time": 1, "sleep_streak": 0}
         ({"state": {"running_time": 1}}, "state.sleep_streak: expected a value"),
         ({"state": None}, "state: expected a value"),
         ({"version": None}, "version: expected a value"),
-        ({"surprise": 1}, "surprise: expected no such field"),
         ({"dimensions": {"id": ["bot1"]}}, "dimensions.pool: expected at least one value"),
         ({"dimensions": {"id": ["bot1"], "pool": ["a:b"]}}, "dimensions.pool: expected no ':' in it"),
         ({"dimensions": {"id": ["bot1"], "pool": ["p"], "os": []}}, "dimensions.os: expected a list"),

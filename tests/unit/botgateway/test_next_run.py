@@ -326,7 +326,6 @@ async def test_only_the_last_update_of_a_run_may_ask(world):
         {"dimensions": {}},
         {"dimensions": None, "state": None, "version": None, "session": None},
         {"state": {"running_time": 1, "sleep_streak": 0, "user": "a\0b", "size": 2**70}},
-        {"unknown": 1},
     ],
 )
 async def test_a_strange_poll_does_not_cost_the_report(world, strange):

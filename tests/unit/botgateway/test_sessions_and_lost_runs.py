@@ -153,7 +153,7 @@ async def test_a_poll_with_a_newer_session_than_the_confirming_one_says_that_the
     assert world.of_kind(OfferMade, 5) == []
 
 
-async def test_a_poll_of_the_process_that_confirmed_loses_nothing(world):
+async def test_a_poll_of_the_process_that_confirmed_loses_nothing_within_the_grace(world):
     bot = await world.a_connected_bot()
     run = await world.a_run("bot1", shard=5)
     await world.update(bot, run)

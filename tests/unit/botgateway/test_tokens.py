@@ -73,7 +73,6 @@ async def test_an_account_of_a_task_from_before_accounts_were_refused_is_not_len
     [
         ("oauth_token", {"scopes": []}, "scopes"),
         ("oauth_token", {"scopes": "s"}, "scopes"),
-        ("oauth_token", {"audience": "a"}, "audience"),
         ("oauth_token", {"account_id": "other"}, "account_id"),
         ("oauth_token", {"id": ""}, "id"),
         ("oauth_token", {"task_id": None}, "task_id"),

@@ -185,7 +185,6 @@ BROKEN: list[dict[str, Any]] = [
     {"state": {}},
     {"state": {"running_time": 1}},
     {"state": {"running_time": 1, "sleep_streak": 0, "quarantined": ["a", "b"]}},
-    {"surprise": 1},
     {"version": None},
 ]
 

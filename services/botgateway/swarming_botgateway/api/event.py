@@ -11,6 +11,7 @@ from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.grown import json_bytes, read_grown_object
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.sender import external_ip, sender_of
+from swarming_botgateway.api.unknown_fields import count_unknown_keys
 from swarming_botgateway.bot_word import read_bot_word
 from swarming_botgateway.usecases.record_event import ALLOWED_EVENTS, TellEvent
 from swarming_common.errors import InvalidInput
@@ -41,5 +42,6 @@ def _told(body: Mapping[str, Any], request: Request) -> TellEvent:
         raise InvalidInput("event", f"expected one of {', '.join(ALLOWED_EVENTS)}")
     if not isinstance(message, str | None):
         raise InvalidInput("message", "expected a string")
-    word = read_bot_word(body, KNOWN_KEYS, REQUIRED_KEYS, sender=sender_of(request))
+    count_unknown_keys("event", body, KNOWN_KEYS)
+    word = read_bot_word(body, REQUIRED_KEYS, sender=sender_of(request))
     return TellEvent(word=word, event_type=event_type, message=message, external_ip=external_ip(request))

@@ -11,6 +11,7 @@ from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.grown import read_grown_object
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.sender import external_ip, sender_of
+from swarming_botgateway.api.unknown_fields import count_unknown_keys
 from swarming_botgateway.bot_code.upstream import hooks_for, is_our_own
 from swarming_botgateway.bot_word import Nameless, read_word
 from swarming_botgateway.usecases.connect import Handshake
@@ -27,7 +28,8 @@ async def shake_hands(request: Request) -> Response:
     """The session that the process shall say from now on, and the code that it should run."""
     use, settings = usecases_of(request), settings_of(request)
     body = await read_grown_object(request, settings)
-    word = read_word(body, KNOWN_KEYS, REQUIRED_KEYS, sender=sender_of(request))
+    count_unknown_keys("handshake", body, KNOWN_KEYS)
+    word = read_word(body, REQUIRED_KEYS, sender=sender_of(request))
     if isinstance(word, Nameless):
         # Without a handshake it would never poll, and so never be told to update. It gets no session.
         return json_reply({"bot_version": use.poll.nameless(word).version, "server_version": server_version()})

@@ -3,6 +3,7 @@
 from typing import Any
 
 from swarming_botgateway.api.poll import KNOWN_KEYS, REQUIRED_KEYS
+from swarming_botgateway.api.unknown_fields import count_unknown_keys
 from swarming_botgateway.bot_word import BotWord, read_bot_word
 from swarming_common.errors import InvalidInput
 
@@ -22,8 +23,9 @@ def take_next_poll(body: dict[str, Any]) -> BotWord | None:
         raise InvalidInput(FIELD, "expected an object")
     if body.get("exit_code") is None:
         raise InvalidInput(FIELD, "expected only together with exit_code")
+    count_unknown_keys(FIELD, carried, KNOWN_KEYS)
     try:
-        word = read_bot_word(carried, KNOWN_KEYS, REQUIRED_KEYS)
+        word = read_bot_word(carried, REQUIRED_KEYS)
     except InvalidInput:
         return None
     return word if word.bot_id == body.get("id") else None

@@ -24,7 +24,7 @@ async def take_old_error(request: Request) -> Response:
     """Nothing, once the trouble is written."""
     use = usecases_of(request)
     message = read_message(OldError, await read_spoken_object(request, settings_of(request).max_poll_body_bytes))
-    word = read_bot_word({"dimensions": {"id": [message.id]}}, {"dimensions"}, ())
+    word = read_bot_word({"dimensions": {"id": [message.id]}}, ())
     told = TellEvent(word=word, event_type="bot_error", message=message.message, external_ip=external_ip(request))
     await use.record_event(told, use.clock.now())
     return json_reply({})

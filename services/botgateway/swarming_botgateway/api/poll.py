@@ -11,6 +11,7 @@ from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.grown import read_grown_object
 from swarming_botgateway.api.replies import BASE, error_reply, json_reply, with_session
 from swarming_botgateway.api.sender import sender_of
+from swarming_botgateway.api.unknown_fields import count_unknown_keys
 from swarming_botgateway.bot_word import Nameless, read_word
 from swarming_botgateway.manifest import is_termination, manifest, run_id
 from swarming_botgateway.restart import RebootHost, RestartBot
@@ -33,7 +34,8 @@ async def _considered(request: Request) -> tuple[PollAnswer | Waiting, Session |
     """A function of its own, so that the kilobytes that a bot says of itself are gone while its poll is held."""
     use = usecases_of(request)
     body = await read_grown_object(request, settings_of(request))
-    word = read_word(body, KNOWN_KEYS, REQUIRED_KEYS, sender=sender_of(request))
+    count_unknown_keys("poll", body, KNOWN_KEYS)
+    word = read_word(body, REQUIRED_KEYS, sender=sender_of(request))
     if isinstance(word, Nameless):
         return use.poll.nameless(word), None
     return await use.poll(word, use.clock.now()), word.session

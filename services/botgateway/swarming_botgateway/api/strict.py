@@ -1,9 +1,10 @@
-"""Reads messages strictly: each refusal names the field and what was expected."""
+"""Reads messages about runs: wrong values are refused by name, unknown fields are ignored and counted."""
 
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from swarming_botgateway.api.unknown_fields import count_unknown_fields
 from swarming_botgateway.storable import unstorable_path
 from swarming_common.errors import InvalidInput
 from swarming_common.invalid import invalid_message
@@ -11,9 +12,9 @@ from swarming_common.model.task_id import InvalidTaskId, RunId, parse_run_id
 
 
 class Message(BaseModel):
-    """What a bot sends about a run: no unknown keys, no conversions."""
+    """What a bot sends about a run: no conversions; keys that are not fields are left out."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
 M = TypeVar("M", bound=Message)
@@ -25,7 +26,9 @@ def read_message(kind: type[M], body: dict[str, Any]) -> M:
         message = kind.model_validate(body)
     except ValidationError as error:
         raise invalid_message(error) from error
-    if (path := unstorable_path(body)) is not None:
+    count_unknown_fields(kind.__name__, kind, body)
+    # The second look costs more, and is needed only where the first one found something in an unknown field.
+    if unstorable_path(body) is not None and (path := unstorable_path(message.model_dump())) is not None:
         raise InvalidInput(path, "expected no NUL in a text, and numbers of at most 64 bits")
     return message
 

@@ -12,6 +12,7 @@ from swarming_botgateway.api.given import settings_of, usecases_of
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.spoken import read_spoken_object
 from swarming_botgateway.api.strict import Message, read_message, read_run_id
+from swarming_botgateway.storable import storable_text
 from swarming_botgateway.store.updates import RunUpdate
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
@@ -23,16 +24,16 @@ MAX_MESSAGE_LENGTH = 64 * 1024
 class MissingCas(Message):
     """An input tree that does not exist; `digest` is "hash/size"."""
 
-    digest: str
-    instance: str
+    digest: str | None = None
+    instance: str | None = None
 
 
 class MissingCipd(Message):
-    """A package that does not exist."""
+    """A package that does not exist; upstream's bot may send null for what it does not know."""
 
-    package_name: str
-    version: str
-    path: str = ""
+    package_name: str | None = None
+    version: str | None = None
+    path: str | None = None
 
 
 class UnreachableData(Message):
@@ -63,6 +64,8 @@ async def take_task_error(request: Request) -> Response:
     """Nothing, once the failure is written."""
     use = usecases_of(request)
     body = await read_spoken_object(request, settings_of(request).max_update_body_bytes)
+    if isinstance(body.get("message"), str):
+        body["message"] = storable_text(body["message"])  # it may quote a task's output, and is not sent again
     message = read_message(TaskError, body)
     now = use.clock.now()
     await use.report(_update(message, request.path_params.get("run_id"), now), now)
@@ -89,5 +92,5 @@ def _update(message: TaskError, run_id: str | None, now: datetime) -> RunUpdate:
 
 
 def _missing(client_error: ClientError | None) -> dict[str, Any]:
-    found = {} if client_error is None else client_error.model_dump()
+    found = {} if client_error is None else client_error.model_dump(exclude_none=True)
     return {name: things for name, things in found.items() if things}

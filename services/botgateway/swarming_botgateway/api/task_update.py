@@ -5,7 +5,7 @@ import binascii
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -51,8 +51,6 @@ class Details(Message):
 
 class TaskUpdate(Details):
     """One update. `exit_code` and `duration` are on the final one, and only there."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     id: str = Field(min_length=1)
     task_id: str

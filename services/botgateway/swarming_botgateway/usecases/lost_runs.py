@@ -1,7 +1,8 @@
 """Say that a bot came back without its runs."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -18,6 +19,8 @@ from swarming_common.model.reports import ReportKind
 from swarming_common.model.task_id import RunId
 
 log = structlog.get_logger(__name__)
+
+REMEMBERED_IDLE_RUNS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,35 @@ def lost_at_handshake(unfinished: Sequence[UnfinishedRun], session: Session) -> 
     ]
 
 
-def lost_at_poll(unfinished: Sequence[UnfinishedRun], session: Session) -> list[UnfinishedRun]:
-    """The runs confirmed by an older process than the one that polls. The same process may yet report the end."""
-    return [one for one in unfinished if one.confirmed_by is not None and session.is_newer(one.confirmed_by)]
+@dataclass(kw_only=True)
+class LostAtPoll:
+    """Decides which runs a poll shows to be lost.
+
+    A run that an older process confirmed is lost at once. One that the polling process confirmed itself is lost when
+    the bot still polls without having ended it `grace_seconds` later: a bot sends one request after another, but its
+    final update, whose answer it did not wait for, may still be under way at some gateway (bot-api.md section 11).
+    """
+
+    grace_seconds: float
+    monotonic: Callable[[], float]
+    _idle_since: "OrderedDict[tuple[str, RunId], float]" = field(default_factory=OrderedDict)
+    """When a bot first polled here with this run unfinished, in monotonic seconds."""
+
+    def __call__(self, bot_id: str, session: Session, unfinished: Sequence[UnfinishedRun]) -> list[UnfinishedRun]:
+        """The runs of this bot that are lost."""
+        return [one for one in unfinished if one.is_confirmed and self._is_lost(bot_id, session, one)]
+
+    def _is_lost(self, bot_id: str, session: Session, one: UnfinishedRun) -> bool:
+        if one.confirmed_by is not None and not one.confirmed_by.is_same_process(session):
+            return session.is_newer(one.confirmed_by)
+        now = self.monotonic()
+        since = self._idle_since.setdefault((bot_id, one.run), now)
+        if now - since < self.grace_seconds:
+            if len(self._idle_since) > REMEMBERED_IDLE_RUNS:
+                self._idle_since.popitem(last=False)
+            return False
+        del self._idle_since[bot_id, one.run]
+        return True
 
 
 def write_lost_runs(connection: Connection, bot_id: str, lost: Sequence[UnfinishedRun], now: datetime) -> list[LostRun]:

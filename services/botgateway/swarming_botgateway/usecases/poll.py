@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from swarming_botgateway.bot_code.served import BotCode
+from swarming_botgateway.bot_code.upstream import is_our_own
 from swarming_botgateway.bot_facts import KnownBot, UnfinishedRun
 from swarming_botgateway.bot_word import BotWord, Nameless
 from swarming_botgateway.health import sleep_seconds
@@ -24,7 +25,7 @@ from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent
 from swarming_botgateway.store.terminations import shards_with_terminations
 from swarming_botgateway.usecases.keep_standing import KeepStanding
-from swarming_botgateway.usecases.lost_runs import lost_at_poll, tell_lost_runs, write_lost_runs
+from swarming_botgateway.usecases.lost_runs import LostAtPoll, tell_lost_runs, write_lost_runs
 from swarming_common.bus.port import Bus
 from swarming_common.database.group_commit import GroupCommit
 from swarming_common.database.group_read import GroupRead
@@ -114,6 +115,7 @@ class Poll:
     events: GroupCommit[BotEvent, None]
     code: BotCode
     settings: BotGatewaySettings
+    lost_at_poll: LostAtPoll
     shard_count: int
     stopping: asyncio.Event
     chance: Callable[[], float]
@@ -188,7 +190,7 @@ class Poll:
         return UpdateBot(version)
 
     async def _without_lost(self, bot_id: str, session: Session, known: KnownBot, now: datetime) -> list[UnfinishedRun]:
-        lost = lost_at_poll(known.unfinished, session)
+        lost = self.lost_at_poll(bot_id, session, known.unfinished)
         if lost:
             written = await self.database.write(lambda connection: write_lost_runs(connection, bot_id, lost, now))
             tell_lost_runs(self.bus.send, written)
@@ -227,7 +229,7 @@ class Poll:
         dimensions = {key: tuple(values) for key, values in word.facts.dimensions.items()}
         shards = frozenset(one.shard for one in unfinished)
         held = self._offer(word, session, dimensions, shards or self._shards_of(word), now)
-        return Waiting(held=held, hold_seconds=self._short_hold_seconds if shards else self.settings.hold_seconds)
+        return Waiting(held=held, hold_seconds=self._short_hold_seconds if shards else self._hold_seconds(word))
 
     def _offer(
         self, word: BotWord, session: Session, dimensions: BotDimensions, shards: frozenset[int], now: datetime
@@ -240,6 +242,10 @@ class Poll:
             idle_since=self.presence.idle_since(word.bot_id, now),
             shards=shards,
         )
+
+    def _hold_seconds(self, word: BotWord) -> float:
+        longest = self.settings.hold_seconds
+        return longest if is_our_own(word.state) else min(longest, self.settings.upstream_hold_seconds)
 
     @property
     def _short_hold_seconds(self) -> float:
