@@ -15,7 +15,7 @@ from swarming_botgateway.roll_call import RollCall
 from swarming_botgateway.sessions import Session, begin_session, parse_session
 from swarming_botgateway.store.bots import unfinished_runs
 from swarming_botgateway.store.updates import RunUpdate, hot_updates
-from swarming_botgateway.usecases.lost_runs import lost_at_handshake, lost_at_poll, tell_lost_runs, write_lost_runs
+from swarming_botgateway.usecases.lost_runs import LostAtPoll, lost_at_handshake, tell_lost_runs, write_lost_runs
 from swarming_botgateway.usecases.next_run import NEXT_RUN_SECONDS, STANDING_SECONDS
 from swarming_botgateway.usecases.poll import closed_when_gone
 from swarming_common.background import Background
@@ -45,6 +45,7 @@ class Waits:
     unfinished_hold_seconds: float = 5.0
     heard_seconds: float = 2.0
     seen_seconds: float = 3.0
+    lost_run_grace_seconds: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Gateway:
         self._waits = waits
         self._background = Background()
         self._offers = Offers(name, ports.bus.send, ports.clock.monotonic)
+        self._lost_at_poll = LostAtPoll(grace_seconds=waits.lost_run_grace_seconds, monotonic=ports.clock.monotonic)
         self._roll_call = RollCall(self._offers, ports.bus.send, ports.clock.monotonic)
         self._heard = Heard(ports.bus, ports.database)
         self._confirmed: set[tuple[RunId, str]] = set()
@@ -174,7 +176,7 @@ class Gateway:
         if current != session:
             return None
         self._seen[bot_id] = now
-        lost = lost_at_poll(unfinished, session)
+        lost = self._lost_at_poll(bot_id, session, unfinished)
         if lost:
             written = await self._ports.database.write(lambda c: write_lost_runs(c, bot_id, lost, now))
             tell_lost_runs(self.link.send, written)

@@ -39,10 +39,12 @@ class Calls:
         meanwhile: Optional[Callable[[], None]] = None,
         ends_on_stop: bool = False,
         timeout: float = READ_TIMEOUT_SECONDS,
+        is_ours: Callable[[Json], bool] = lambda answer: True,
     ) -> Json:
         """Call once. Raises ServerAway (try again later) or Refused (do not).
 
         timeout: seconds without a byte of the answer.
+        is_ours: whether a JSON object is an answer to this call; another one comes from something on the way.
         """
         # A name with bytes that are no UTF-8 has lone surrogates, which a server need not take: they become "?".
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -54,7 +56,10 @@ class Calls:
             response = self._connection.post(path, body, timeout, meanwhile, give_up)
         except OSError as error:
             raise ServerAway(f"{path}: {error or type(error).__name__}") from error
-        return _read(path, response)
+        answer = _read(path, response)
+        if not is_ours(answer):
+            raise ServerAway(f"{path}: {answer.get('error') or 'an answer of another form'}")
+        return answer
 
     def until_answered(
         self,
@@ -63,6 +68,7 @@ class Calls:
         patience: float = CALL_PATIENCE_SECONDS,
         meanwhile: Optional[Callable[[], None]] = None,
         goes_on: Callable[[], bool] = lambda: True,
+        is_ours: Callable[[Json], bool] = lambda answer: True,
     ) -> Json:
         """Call until the server answers, for `patience` seconds and at least once.
 
@@ -75,7 +81,7 @@ class Calls:
             try:
                 # An attempt does not outlast the patience: after it, a run may be somebody else's.
                 left = max(begun + patience - boot_seconds(), LEAST_TIMEOUT_SECONDS)
-                return self.once(path, payload, meanwhile, timeout=min(left, READ_TIMEOUT_SECONDS))
+                return self.once(path, payload, meanwhile, False, min(left, READ_TIMEOUT_SECONDS), is_ours)
             except ServerAway as error:
                 left = self._deadline(begun, patience) - boot_seconds()
                 if left <= 0:
@@ -103,14 +109,21 @@ class Calls:
 
 
 def _read(path: str, response: Response) -> Json:
-    """Sort an answer into success, later and never, as bot-api.md section 1 does."""
+    """Sort an answer into success, later and never, as bot-api.md section 1 does.
+
+    A refusal counts only in the server's own form, {"error": "…"}. Any other comes from something on the way, a proxy
+    or a login page, and is waited out like a server that is away.
+    """
     status = response.status
     is_json = response.headers.get("content-type", "").lower().startswith("application/json")
     if status in (408, 429) or status >= 500 or (status == 404 and not is_json):
         raise ServerAway(f"{path}: HTTP {status}", status)
     if status != 200:
+        reason = _reason(response.body)
         message = f"{path}: HTTP {status}: {response.body[:500].decode('utf-8', 'replace')}"
-        raise Refused(message, _reason(response.body))
+        if reason is None:
+            raise ServerAway(message, status)
+        raise Refused(message, reason)
     try:
         answer = json.loads(response.body)
     except ValueError as error:
@@ -120,9 +133,11 @@ def _read(path: str, response: Response) -> Json:
     return answer
 
 
-def _reason(body: bytes) -> str:
+def _reason(body: bytes) -> Optional[str]:
+    """The server's own words; None if it is not the server that speaks."""
     try:
         answer = json.loads(body)
     except ValueError:
-        return ""
-    return str(answer.get("error") or "") if isinstance(answer, dict) else ""
+        return None
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error if isinstance(error, str) else None

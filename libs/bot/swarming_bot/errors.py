@@ -50,6 +50,10 @@ class InputsNotFetched(BotError):
         self.missing = missing
 
 
+class DiskFailure(BotError):
+    """The disk of this machine cannot be written: no fault of the task's, which is to be tried on another bot."""
+
+
 class BadReply(ConnectionError):
     """What came back over the connection is not an HTTP response."""
 
@@ -63,7 +67,12 @@ class TaskAtFault(BotError):
 
 
 class Failure(NamedTuple):
-    """Why a run ends that no process ended; `missing` names the inputs that were, and then the bot is not at fault."""
+    """Why a run ends that no process ended.
+
+    missing: the inputs that were not there; then the bot is not at fault.
+    try_elsewhere: whether the fault is this machine's, so that the task is to be tried on another bot.
+    """
 
     message: str
     missing: Optional[Missing] = None
+    try_elsewhere: bool = False

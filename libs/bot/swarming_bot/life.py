@@ -107,6 +107,7 @@ class Life:
         self._has_session = False
         self._was_connected = False
         self._failures = 0  # polls and handshakes in a row
+        self._surprises = 0  # errors that nobody foresaw, in a row
         self._refusals_as_superseded = 0  # in a row
         self._ending: Optional[LifeEnding] = None
         self._commands: Dict[str, Callable[[Json], None]] = {
@@ -159,6 +160,7 @@ class Life:
             caches=self._caches,
             undelivered=self._undelivered,
             next_poll=self._next_poll,
+            on_disk_failure=self._state.note_disk_failure,
         )
 
     def _new_connection(self) -> Connection:
@@ -200,6 +202,7 @@ class Life:
         self._note_poll(reply["cmd"])
         self._hooks.tell("on_after_poll", self._bot, reply["cmd"])
         command(reply)
+        self._surprises = 0
 
     def _poll(self) -> Optional[Json]:
         """Ask for a command, after all that comes before it; None if this life is over."""
@@ -380,8 +383,8 @@ class Life:
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self._outbox.put("bot_error", trace)
         self._outbox.deliver()
-        self._failures += 1
-        self._stop.wait(poll_delay(self._failures))
+        self._surprises += 1  # apart from failed polls: a poll that succeeds may lead to the same error again
+        self._stop.wait(poll_delay(self._surprises))
 
     def _say_goodbye(self, ending: LifeEnding) -> None:
         self._hooks.tell("on_bot_shutdown", self._bot)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
 import shutil
 import tempfile
 import threading
-from typing import BinaryIO, Tuple
+from typing import BinaryIO, Optional, Tuple, cast
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +23,20 @@ class Output:
 
     One thread appends while another sends. Chunks are contiguous; an unacknowledged one is handed out again.
     However long the server is away, at most MOST_BYTES wait on the disk.
+
+    failure: why output is dropped from here on, the disk being full, say; None as long as all is kept. What was kept
+    before is still handed out.
     """
 
     def __init__(self, folder: str) -> None:
+        self._folder = folder
         self._lock = threading.Lock()
-        self._kept = tempfile.SpooledTemporaryFile(MEMORY_BYTES, dir=folder)  # noqa: SIM115 closed by close()
+        self._kept: BinaryIO = io.BytesIO()
+        self._is_in_memory = True
         self._kept_start = 0
         self._end = 0
         self._acknowledged = 0
+        self.failure: Optional[OSError] = None
 
     @property
     def unsent(self) -> int:
@@ -47,20 +55,29 @@ class Output:
             shutil.copyfileobj(self._kept, file, MEMORY_BYTES)
 
     def append(self, data: bytes) -> None:
+        """Keep these bytes, unless too many came already, or the disk failed."""
         with self._lock:
             if len(data) > MOST_BYTES - self._end:
                 if self._end < MOST_BYTES:
                     log.warning("output_cut bytes=%d", MOST_BYTES)
                 data = data[: MOST_BYTES - self._end]
-            self._kept.seek(self._end - self._kept_start)
-            self._kept.write(data)
-            self._end += len(data)
+            if self.failure is not None:
+                return
+            try:
+                self._keep(data)
+            except OSError as error:
+                log.error("output_not_kept offset=%d error=%s", self._end, error)
+                self.failure = error
 
     def next_chunk(self) -> Tuple[int, bytes]:
-        """The oldest bytes not acknowledged, at most a chunk of them, and their offset."""
+        """The oldest bytes not acknowledged, at most a chunk of them, and their offset. Raises OSError if they cannot
+        be read any more, so that no caller asks again and again."""
         with self._lock:
             self._kept.seek(self._acknowledged - self._kept_start)
-            return self._acknowledged, self._kept.read(LARGEST_CHUNK_BYTES)
+            chunk = self._kept.read(min(LARGEST_CHUNK_BYTES, self.unsent))
+            if not chunk and self.unsent:
+                raise OSError(errno.EIO, "output that was kept cannot be read")
+            return self._acknowledged, chunk
 
     def acknowledge(self, end: int) -> None:
         """The server has everything before the offset `end`."""
@@ -73,3 +90,26 @@ class Output:
 
     def close(self) -> None:
         self._kept.close()
+
+    def _keep(self, data: bytes) -> None:
+        if self._is_in_memory and self._end - self._kept_start + len(data) > MEMORY_BYTES:
+            self._move_to_disk()
+        self._kept.seek(self._end - self._kept_start)
+        written = 0
+        while written < len(data):  # a file takes what there is room for, and fails at the next attempt
+            size = self._kept.write(data[written:])
+            written += size
+            self._end += size
+
+    def _move_to_disk(self) -> None:
+        # Unbuffered: what a write does not raise for is in the file.
+        file = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder, buffering=0))  # noqa: SIM115 closed by close()
+        try:
+            content = cast(io.BytesIO, self._kept).getvalue()
+            written = 0
+            while written < len(content):
+                written += file.write(content[written:])
+        except BaseException:
+            file.close()
+            raise
+        self._kept, self._is_in_memory = file, False

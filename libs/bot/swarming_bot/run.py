@@ -12,8 +12,9 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 from swarming_bot.boot_clock import boot_seconds
 from swarming_bot.caches import NamedCaches
 from swarming_bot.calls import Json
+from swarming_bot.disk_failure import disk_failure
 from swarming_bot.environment import Environment, task_folder_of
-from swarming_bot.errors import BotError, Failure, InputsNotFetched, Refused, ServerAway, TaskAtFault
+from swarming_bot.errors import BotError, DiskFailure, Failure, InputsNotFetched, Refused, ServerAway, TaskAtFault
 from swarming_bot.hooked_bot import HookedBot
 from swarming_bot.hooks import Hooks
 from swarming_bot.manifest import Manifest, parse_manifest, run_id_of
@@ -83,8 +84,12 @@ class Runs:
         caches: NamedCaches,
         undelivered: Undelivered,
         next_poll: Callable[[], Optional[Json]],
+        on_disk_failure: Callable[[str], None],
     ) -> None:
-        """next_poll: what the next poll would say; None when there is to be one."""
+        """next_poll: what the next poll would say; None when there is to be one.
+
+        on_disk_failure: told what is wrong with the disk when a run fails for it.
+        """
         self._server = server
         self._folder = folder
         self._stop = stop
@@ -97,6 +102,7 @@ class Runs:
         self._caches = caches
         self._undelivered = undelivered
         self._next_poll = next_poll
+        self._on_disk_failure = on_disk_failure
 
     def carry_out(self, raw: Dict[str, Any]) -> Outcome:
         """Do the run that a poll was answered with. Whatever goes wrong ends the run, never the bot.
@@ -121,9 +127,11 @@ class Runs:
             course.ending = _ended_by_fault(error, output)
             self._report_failure(report, run_id, Failure(str(error), error.missing), is_refused=False)
         except Exception as error:
-            log.error("run_failed run_id=%s error=%s", run_id, error, exc_info=not isinstance(error, BotError))
-            course.failure = str(error) if isinstance(error, BotError) else traceback.format_exc()
-            self._report_failure(report, run_id, Failure(course.failure), is_refused=isinstance(error, Refused))
+            failure = self._failure_of(error)
+            course.failure = failure.message
+            is_foreseen = isinstance(error, BotError) or failure.try_elsewhere
+            log.error("run_failed run_id=%s error=%s", run_id, error, exc_info=not is_foreseen)
+            self._report_failure(report, run_id, failure, is_refused=isinstance(error, Refused))
         finally:
             try:
                 output.close()
@@ -132,6 +140,13 @@ class Runs:
                 log.warning("run_not_cleaned_up run_id=%s error=%s", run_id, error)
             self._bot.run_id = None
         return Outcome(course.is_told, course.next_reply)
+
+    def _failure_of(self, error: Exception) -> Failure:
+        reason = str(error) if isinstance(error, DiskFailure) else disk_failure(error)
+        if reason is None:
+            return Failure(str(error) if isinstance(error, BotError) else traceback.format_exc())
+        self._on_disk_failure(reason)
+        return Failure(reason, try_elsewhere=True)
 
     def _do(self, raw: Dict[str, Any], report: Report, output: Output, folder: str, course: _Course) -> None:
         manifest = course.manifest = parse_manifest(raw)
@@ -196,6 +211,9 @@ class Runs:
         # After a silence the final report is still tried; after a refusal the run has failed.
         if sender.error is not None and not isinstance(sender.error, ServerAway):
             raise sender.error
+        if ending.cause is Cause.OUTPUT_LOST:
+            reason = disk_failure(output.failure) or f"the bot could not keep the output: {output.failure}"
+            raise DiskFailure(reason) from output.failure
         return ending
 
     def _update(self, report: Report) -> bool:

@@ -101,9 +101,7 @@ class Server:
             request["output"] = base64.b64encode(output).decode("ascii")
             request["output_chunk_start"] = output_start
         path = f"{BASE_PATH}/task_update/{run_id}"
-        answer = self._calls.until_answered(path, request, patience, meanwhile, goes_on)
-        if not answer or answer.get("error"):
-            raise Refused(f"task_update: {answer.get('error') or 'an empty answer'}")
+        answer = self._calls.until_answered(path, request, patience, meanwhile, goes_on, _is_update_answer)
         self._keep_session(answer)
         next_reply = answer.get("next")
         return UpdateAnswer(bool(answer.get("must_stop")), next_reply if is_reply(next_reply) else None)
@@ -112,15 +110,16 @@ class Server:
         """Report that this bot failed a run. Raises ServerAway or Refused."""
         missing = {"missing_cas": [], "missing_cipd": [], **(failure.missing or {})}
         try:
-            self._task_error(run_id, failure.message, missing, patience)
+            self._task_error(run_id, failure, missing, patience)
         except Refused:
-            if not missing.pop("unreachable_data", None):
+            if not missing.pop("unreachable_data", None) and not failure.try_elsewhere:
                 raise
-            # Perhaps by a replica of an older release, which knows no such field.
-            self._task_error(run_id, failure.message, missing, patience)
+            # Perhaps by a replica of an older release, which knows no such fields.
+            self._task_error(run_id, Failure(failure.message), missing, patience)
 
-    def _task_error(self, run_id: str, message: str, missing: Missing, patience: float) -> None:
-        request = self._about(run_id, {"message": message, "client_error": missing})
+    def _task_error(self, run_id: str, failure: Failure, missing: Missing, patience: float) -> None:
+        extension = {"try_elsewhere": True} if failure.try_elsewhere else {}
+        request = self._about(run_id, {"message": failure.message, "client_error": missing, **extension})
         # The one answer that carries no session: it is exactly {}.
         self._calls.until_answered(f"{BASE_PATH}/task_error/{run_id}", request, patience)
 
@@ -131,3 +130,7 @@ class Server:
         session = answer.get("session")
         if isinstance(session, str) and session:
             self.session = session
+
+
+def _is_update_answer(answer: Json) -> bool:
+    return isinstance(answer.get("ok"), bool) and not answer.get("error")

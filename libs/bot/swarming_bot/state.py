@@ -11,6 +11,7 @@ import tempfile
 import time
 from typing import Any, Dict, Optional
 
+from swarming_bot.disk_failure import probe_disk
 from swarming_bot.disks import BYTES_PER_MB, DiskWatch
 from swarming_bot.hardware import gpu_values, memory_bytes, ssd_names
 
@@ -44,11 +45,19 @@ class MachineState:
             "user": _user(),
         }
         self.too_full: Optional[str] = None
+        self._work_folder = work_folder
+        self._disk_failure: Optional[str] = None
+
+    def note_disk_failure(self, reason: str) -> None:
+        """A run failed because the disk cannot be written: the bot is unfit until it can."""
+        self._disk_failure = reason
 
     def now(self) -> Dict[str, Any]:
         """The state as of now; running_time and uptime are in seconds. Sets `too_full`."""
         disks = self._disk_watch.now()
-        self.too_full = self._disk_watch.too_full(disks, self.lowest_free_mb)
+        if self._disk_failure is not None:
+            self._disk_failure = probe_disk(self._work_folder)
+        self.too_full = self._disk_watch.too_full(disks, self.lowest_free_mb) or self._disk_failure
         return {
             **self._fixed,
             **self._slow_facts(),

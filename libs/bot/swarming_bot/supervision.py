@@ -43,6 +43,7 @@ class Cause(enum.Enum):
     MUST_STOP = "the server said that it must stop"
     SERVER_SILENT = "the server was silent for longer than the run's ping tolerance"
     BOT_STOPS = "the bot was asked to stop"
+    OUTPUT_LOST = "its output could not be kept"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class Supervision:
         if not self._process.tree.is_bare():
             self._end_the_rest()
             self._drain(DRAIN_SECONDS)
+        if self._cause is Cause.ITSELF and self._output.failure is not None:
+            self._cause = Cause.OUTPUT_LOST  # it was the last of its output
         return Ending(self._process.reap(), duration, self._cause)
 
     def _end_the_rest(self) -> None:
@@ -132,6 +135,8 @@ class Supervision:
             return Cause.SERVER_SILENT
         if self._stop.requested:
             return Cause.BOT_STOPS
+        if self._output.failure is not None:
+            return Cause.OUTPUT_LOST
         if now >= self._hard_deadline():
             return Cause.HARD_TIMEOUT
         if now >= self._io_deadline():

@@ -40,6 +40,7 @@ class LastWord:
     output_start: int  # offset of the output that is kept with it
     written_at: float  # Unix seconds
     missing: Optional[Missing] = None
+    try_elsewhere: bool = False
 
 
 class Undelivered:
@@ -62,8 +63,8 @@ class Undelivered:
         start = output.unsent_start
         with open(os.path.join(self._folder, OUTPUT), "wb") as file:
             output.copy_unsent(file)
-        message, missing = failure or (None, None)
-        word = LastWord(run_id, session, fields, message, start, time.time(), missing)
+        message, missing, try_elsewhere = failure or (None, None, False)
+        word = LastWord(run_id, session, fields, message, start, time.time(), missing, try_elsewhere)
         # The note comes last and whole: without it there is nothing to tell.
         path = os.path.join(self._folder, NOTE)
         with open(f"{path}.new", "w", encoding="utf-8") as note:
@@ -120,7 +121,7 @@ class Undelivered:
                 chunk = _next(file)
             server.task_update(word.run_id, word.fields, chunk, start, TRY_SECONDS)
         if word.failure is not None:
-            server.task_error(word.run_id, Failure(word.failure, word.missing), TRY_SECONDS)
+            server.task_error(word.run_id, Failure(word.failure, word.missing, word.try_elsewhere), TRY_SECONDS)
 
 
 def _next(file: BinaryIO) -> bytes:

@@ -21,6 +21,7 @@ from swarming_botgateway.offers import Closed, Offers
 from swarming_botgateway.presence import Presence
 from swarming_botgateway.roll_call import RollCall
 from swarming_botgateway.settings import BotGatewaySettings
+from swarming_botgateway.slow_down import CallBudgets, with_slow_down
 from swarming_botgateway.store.bot_events import BotEvent, write_bot_events
 from swarming_botgateway.store.bots import shard_count
 from swarming_botgateway.store.hot_bots import hot_known_bots
@@ -199,7 +200,13 @@ def _serving(parts: _Parts) -> ASGIApp:
         "database": lambda: parts.pulse.is_there,
         "not_stopping": lambda: not ports.stopping.is_set(),
     }
-    return below(app, BOT_ROUTES, {"usecases": _usecases(parts), "settings": parts.settings, "checks": checks})
+    serving = below(app, BOT_ROUTES, {"usecases": _usecases(parts), "settings": parts.settings, "checks": checks})
+    budgets = CallBudgets(
+        calls_per_second=parts.settings.bot_calls_per_second,
+        burst=parts.settings.bot_calls_burst,
+        monotonic=ports.clock.monotonic,
+    )
+    return with_slow_down(serving, budgets)
 
 
 @asynccontextmanager

@@ -26,6 +26,10 @@ RUNS_DECLINED = Counter(
     "swarming_botgateway_runs_declined_total",
     "Rises with each run sent back to its shard because its offer was closed with another answer.",
 )
+CALLS_DELAYED = Counter(
+    "swarming_botgateway_calls_delayed_total",
+    "Rises with each call whose answer is delayed because its bot calls more often than BOT_CALLS_PER_SECOND.",
+)
 UNKNOWN_FIELDS = Counter(
     "swarming_botgateway_unknown_fields_total",
     "Rises with each field in a bot's message that this server does not know and ignores; `field` is the call and the"

@@ -50,6 +50,12 @@ class BotGatewaySettings(CommonSettings):
     max_sleep_seconds: float = Field(default=60.0, gt=0)
     """The longest sleep of a bot that may not work (quarantined, in maintenance)."""
 
+    bot_calls_per_second: float = Field(default=20.0, gt=0)
+    """How often one bot is answered at once for long; what it asks beyond that is answered later (slow_down.py)."""
+
+    bot_calls_burst: int = Field(default=500, ge=1)
+    """How many calls a bot may make before that: 100 MiB of output are 420 updates."""
+
     max_poll_body_bytes: int = Field(default=MAX_POLL_BODY_BYTES, gt=0)
     """The largest body of an event, and of a handshake or a poll that is taken as it is."""
 

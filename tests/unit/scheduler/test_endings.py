@@ -18,6 +18,7 @@ OVER = {"exit_code": -15, "duration": 60.0}
         (ReportKind.FINISHED, OVER | {"hard_timeout": True}, TaskState.TIMED_OUT),
         (ReportKind.FINISHED, OVER | {"io_timeout": True}, TaskState.TIMED_OUT),
         (ReportKind.FAILED, {"message": "out of disk"}, TaskState.BOT_DIED),
+        (ReportKind.FAILED, {"details": {"try_elsewhere": False}}, TaskState.BOT_DIED),
         (ReportKind.FAILED, {"details": {"missing_cas": [{"digest": "x"}]}}, TaskState.CLIENT_ERROR),
         (ReportKind.FAILED, {"details": {"missing_cipd": [{"package_name": "x"}]}}, TaskState.CLIENT_ERROR),
         (ReportKind.FAILED, {"details": {"unreachable_data": [{"url": "x"}]}}, TaskState.BOT_DIED),

@@ -26,6 +26,18 @@ def test_a_task_is_never_tried_again_on_the_bot_that_lost_it(world: World):
     assert (task.run.bot_id, task.run.run_id.number) == ("bot2", 2)
 
 
+def test_a_failure_of_the_machine_is_tried_again_on_another_bot(world: World):
+    task, run = world.running("bot1")
+
+    world.report(run, ReportKind.FAILED, message="the bot's disk is full", details={"try_elsewhere": True})
+    world.offer("bot1")
+    assert task.state is TaskState.PENDING
+    world.offer("bot2")
+
+    assert task.run is not None
+    assert task.run.bot_id == "bot2"
+
+
 def test_an_order_to_end_is_not_tried_again_since_no_other_bot_can_do_it(world: World):
     only_its_bot = a_slice(expiration_secs=200)
     properties = only_its_bot.properties.model_copy(update={"dimensions": (("id", "bot1"),), "command": ()})

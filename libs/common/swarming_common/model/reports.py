@@ -23,3 +23,7 @@ class ReportKind(StrEnum):
     def ends_the_run(self) -> bool:
         """Whether the run is over with this report."""
         return self not in (ReportKind.CONFIRMED, ReportKind.LATE)
+
+
+TRY_ELSEWHERE = "try_elsewhere"
+"""Set in the details of a FAILED report when the fault is the machine's: the task is tried on another bot."""

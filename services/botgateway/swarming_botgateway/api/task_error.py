@@ -15,7 +15,7 @@ from swarming_botgateway.api.strict import Message, read_message, read_run_id
 from swarming_botgateway.storable import storable_text
 from swarming_botgateway.store.updates import RunUpdate
 from swarming_common.hints.scheduler import Report
-from swarming_common.model.reports import ReportKind
+from swarming_common.model.reports import TRY_ELSEWHERE, ReportKind
 
 MAX_MESSAGE_LENGTH = 64 * 1024
 """Room for any traceback; a message that is longer is cut, since hints carry it."""
@@ -58,6 +58,8 @@ class TaskError(Message):
     session: str | None = None
     message: str | None = None
     client_error: ClientError | None = None
+    try_elsewhere: bool = False
+    """The fault is the machine's, a full disk, say: the task is tried on another bot. An extension of ours."""
 
 
 async def take_task_error(request: Request) -> Response:
@@ -80,7 +82,7 @@ def _update(message: TaskError, run_id: str | None, now: datetime) -> RunUpdate:
         kind=ReportKind.FAILED,
         created_ts=now,
         message=(message.message or "The bot gave no reason.")[:MAX_MESSAGE_LENGTH],
-        details=_missing(message.client_error),
+        details=_missing(message.client_error) | ({TRY_ELSEWHERE: True} if message.try_elsewhere else {}),
     )
     return RunUpdate(
         run=read_run_id(message.task_id, run_id),

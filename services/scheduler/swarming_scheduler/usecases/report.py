@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from swarming_common.hints.scheduler import Report
-from swarming_common.model.reports import ReportKind
+from swarming_common.model.reports import TRY_ELSEWHERE, ReportKind
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId
 from swarming_scheduler.changes import LateCost
@@ -35,6 +35,8 @@ def take_report(
     _note(run, report)
     if report.kind is ReportKind.LOST:
         lose_run(state, task, run, report.message or "the bot came back without the run", now)
+    elif report.kind is ReportKind.FAILED and report.details.get(TRY_ELSEWHERE):
+        lose_run(state, task, run, report.message or "the machine of the bot failed", now)
     elif report.kind is ReportKind.CANCELED:
         requeue(state, task, run, now)
     else:
