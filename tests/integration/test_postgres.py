@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -14,7 +14,7 @@ from swarming_botgateway.store.hot_bots import hot_known_bots, hot_seen_bots
 from swarming_botgateway.store.updates import hot_revoked_runs, hot_updates
 from swarming_common.database import postgres
 from swarming_common.database.feed import Feed
-from swarming_common.database.group_commit import HotGroupCommit
+from swarming_common.database.group_commit import GroupCommit, HotGroupCommit
 from swarming_common.database.port import HotBatch
 from swarming_common.database.postgres import PostgresDatabase, asyncpg_url, open_postgres
 from swarming_common.database.tables import command, metadata
@@ -305,3 +305,69 @@ async def until_somebody_waits(database: PostgresDatabase) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not await database.read(lambda c: c.execute(waiting).scalar_one()):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("kind", ["pooled", "hot"])
+async def test_a_connection_whose_statement_was_given_up_is_not_used_again(database: PostgresDatabase, kind: str):
+    pid = HotBatch(lambda c: 0, "SELECT pg_backend_pid() AS pid", tuple, lambda rows: int(rows[0]["pid"]))
+    slow = HotBatch(lambda c: 0, "SELECT pg_sleep(60)", tuple, lambda rows: 0)
+    began = asyncio.Event()
+
+    def sleep(connection: Connection) -> None:
+        used.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+        began.set()
+        connection.exec_driver_sql("SELECT pg_sleep(60)")
+
+    async def ask() -> int:
+        if kind == "hot":
+            return await database.write_hot(pid)
+        return await database.read(lambda c: int(c.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()))
+
+    used: list[int] = [await ask()]
+    giving_up: asyncio.Task[Any] = asyncio.create_task(
+        database.write(sleep) if kind == "pooled" else database.write_hot(slow)
+    )
+    if kind == "pooled":
+        await soon(began.wait())
+    await asyncio.sleep(0)
+    giving_up.cancel()
+    await asyncio.gather(giving_up, return_exceptions=True)
+
+    again = await asyncio.gather(*(ask() for _ in range(2 * postgres.POOL_SIZE)))
+
+    assert used[-1] not in again
+
+
+async def test_no_write_fails_by_a_mistake_of_ours_while_the_server_ends_its_sessions(migrated_postgres: str):
+    database, another = await open_postgres(migrated_postgres), await open_postgres(migrated_postgres)
+    ours = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    def write(connection: Connection, ids: Sequence[str]) -> Sequence[str]:
+        for one in ids:
+            add(connection, one)
+        return ids
+
+    async def end_sessions() -> None:
+        while True:
+            await another.write(lambda c: c.execute(ours) and None)
+            await asyncio.sleep(0.02)
+
+    commits = GroupCommit(database, write, name="test", max_items=3)
+    ending = asyncio.create_task(end_sessions())
+    outcomes: list[object] = []
+    for round_number in range(2):
+        writes = [commits.submit(f"{round_number} {n}") for n in range(30)]
+        outcomes += await asyncio.gather(*writes, return_exceptions=True)
+    ending.cancel()
+    await asyncio.gather(ending, return_exceptions=True)
+
+    stored = await another.read(known)
+    failures = [one for one in outcomes if isinstance(one, BaseException)]
+    assert all(isinstance(one, DatabaseAway | DataRejected) for one in failures), failures
+    assert {one for one in outcomes if isinstance(one, str)} <= stored
+    await commits.close()
+    await database.close()
+    await another.close()

@@ -5,24 +5,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from swarming_common.errors import DatabaseAway, DataRejected
 
 _REJECTED_CLASSES = ("22", "23")  # data exception, integrity constraint violation
 _AWAY_CLASSES = (
-    "08",
-    "25",
-    "40",
-    "53",
-    "55",
-    "57",
-    "58",
-)  # connection, transaction state, rollback, resources, …
+    "08",  # connection
+    "25",  # transaction state
+    "40",  # rollback
+    "53",  # resources, a full disk among them
+    "55",  # not in the state that is needed
+    "57",  # operator intervention
+    "58",  # system error
+    "XX",  # internal error
+)
+_STALE_PLAN = "0A000"
+"""A statement that was prepared before a migration; another connection prepares it anew."""
 
 
-_LOST_STATES = ("08", "57P01", "57P02")  # connection exception; the server ends this session, or all of them
+_LOST_STATES = ("08", "57P01", "57P02", _STALE_PLAN)  # as above; the server ends this session, or all of them
 
 
 class ConnectionLost(DatabaseAway):
@@ -43,11 +46,11 @@ def translated() -> Iterator[None]:
     except (asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error) as error:  # from a hot batch
         if _sqlstate_of(error).startswith(_REJECTED_CLASSES) or _names(error) & _REJECTIONS:
             raise DataRejected(str(error)) from error
-        if isinstance(error, sqlite3.OperationalError | asyncpg.InterfaceError) or _sqlstate_of(error).startswith(
-            _AWAY_CLASSES
-        ):
+        if _is_absence_of(error):
             raise _away(error, str(error)) from error
         raise
+    except asyncpg.InternalClientError as error:  # the driver lost track of what the server says
+        raise ConnectionLost(str(error)) from error
     except (OverflowError, UnicodeEncodeError) as error:  # sqlite3 says these of a value, without an error of its own
         raise DataRejected(str(error)) from error
     except (OSError, TimeoutError, PoolTimeout) as error:
@@ -56,6 +59,13 @@ def translated() -> Iterator[None]:
         if "closed" in str(error):
             raise DatabaseAway(str(error)) from error
         raise
+
+
+def leaves_connection_usable(error: BaseException) -> bool:
+    """Whether the server itself answered the statement, with an error: then the connection is as good as before. After
+    anything else (a cancellation, a timeout, an error of the driver's) an answer may still be on its way."""
+    state = _sqlstate_of(error.orig if isinstance(error, StatementError) else error)
+    return bool(state) and not state.startswith(_LOST_STATES)
 
 
 _REJECTIONS = {"IntegrityError", "DataError", "ValueError", "OverflowError", "UnicodeEncodeError"}
@@ -90,8 +100,15 @@ def _is_absence(error: StatementError) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     if _sqlstate_of(error.orig):
-        return _sqlstate_of(error.orig).startswith(_AWAY_CLASSES)
-    return isinstance(error, OperationalError | InterfaceError)
+        return _is_absence_of(error.orig)
+    return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+
+
+def _is_absence_of(error: BaseException | None) -> bool:
+    """The same of what the driver itself raised. SQLite raises a plain DatabaseError for a file that is damaged."""
+    if isinstance(error, sqlite3.OperationalError | asyncpg.InterfaceError) or type(error) is sqlite3.DatabaseError:
+        return True
+    return _sqlstate_of(error).startswith((*_AWAY_CLASSES, _STALE_PLAN))
 
 
 def _reason(error: StatementError) -> str:

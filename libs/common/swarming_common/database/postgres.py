@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from swarming_common.database.failures import ConnectionLost, translated
+from swarming_common.database.failures import ConnectionLost, leaves_connection_usable, translated
 from swarming_common.database.port import HotBatch, Work
 from swarming_common.errors import DatabaseAway
 
@@ -140,8 +140,18 @@ class PostgresDatabase:
     @staticmethod
     async def _run(engine: AsyncEngine, work: Work[T]) -> T:
         with translated():
-            async with asyncio.timeout(ANSWER_SECONDS), engine.begin() as connection:
-                return await connection.run_sync(work)
+            async with asyncio.timeout(ANSWER_SECONDS), engine.connect() as connection:
+                transaction = await connection.begin()
+                try:
+                    result = await connection.run_sync(work)
+                    await transaction.commit()
+                    return result
+                except BaseException as error:
+                    if leaves_connection_usable(error):
+                        await transaction.rollback()
+                    else:
+                        await _throw_away(connection)
+                    raise
 
 
 class _HotConnection:
@@ -158,8 +168,9 @@ class _HotConnection:
                 try:
                     async with asyncio.timeout(ANSWER_SECONDS):
                         return await self._fetch(statement, arguments)
-                except TimeoutError:
-                    self._drop()
+                except BaseException as error:
+                    if not leaves_connection_usable(error):
+                        self._drop()
                     raise
 
     async def close(self) -> None:
@@ -241,6 +252,15 @@ class PostgresWriter:
             except BaseException:
                 self._is_lost = True
                 raise
+
+
+async def _throw_away(connection: AsyncConnection) -> None:
+    """Cut a pooled connection whose last statement may still be under way: whoever got it next would fail on that."""
+    with contextlib.suppress(Exception):
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        raw.terminate()
+    with contextlib.suppress(Exception):
+        await connection.invalidate()
 
 
 def _in_transaction(connection: Connection, work: Work[T]) -> T:
