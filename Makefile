@@ -14,7 +14,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check types unit format lint imports versions test bench bench-engine bench-latency bench-failover bench-gateway fmt lock clean
+.PHONY: help setup demo serve check types unit format lint imports versions test fresh-starts bench bench-engine bench-latency bench-failover bench-gateway fmt lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do \
@@ -53,6 +53,9 @@ versions: $(SETUP)
 test: $(SETUP) ## run all tests, those on real PostgreSQL, RabbitMQ and Redis too; none may be skipped
 	$(BIN)/python -m tests.servers
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder tests
+
+fresh-starts: $(SETUP) ## run a task on 20 fresh standalones, each in the moment in which it is started
+	$(BIN)/python -m tests.end_to_end.fresh_starts
 
 bench: bench-engine bench-latency bench-failover bench-gateway ## run all benchmarks
 

@@ -1,7 +1,6 @@
 """`swarming standalone`: everything on this machine, with one command."""
 
 import argparse
-import asyncio
 import errno
 import os
 import socket
@@ -15,13 +14,12 @@ from swarming_common.file_limit import raise_file_limit
 from swarming_common.settings import InvalidSetting, read_settings
 from swarming_common.telemetry.logs import configure_logs
 from swarming_standalone.bots import LocalBots
+from swarming_standalone.local_bots_readiness import tell_on_terminal
 from swarming_standalone.server import run_standalone
-from swarming_standalone.settings import DEFAULT_DATA, DEFAULT_PORT, StandaloneSettings
+from swarming_standalone.settings import DEFAULT_DATA, DEFAULT_PORT, EVERY_INTERFACE, StandaloneSettings, url_of
 
 HELP = "run the whole of Swarming in this process, with local bots if you like"
 
-
-EVERY_INTERFACE = ("0.0.0.0", "::")
 
 QUIET_LOGS = {"SWARMING_LOG_LEVEL": "warning"}
 """Whoever starts this by hand wants to see its address, not each shard's take-over."""
@@ -57,19 +55,8 @@ def _serve(settings: StandaloneSettings, data: Path, port: int, bots: LocalBots)
     configure_logs("standalone", settings.log_level, settings.log_format)
     raise_file_limit()
 
-    def started(port: int) -> None:
-        is_everywhere = settings.host in EVERY_INTERFACE
-        url = f"http://{'127.0.0.1' if is_everywhere else settings.host}:{port}"
-        bots.start(url)
-        sys.stderr.write(f"Swarming is at {url}\n")
-        if is_everywhere:
-            sys.stderr.write(f"and at every address of this machine; SWARMING_PUBLIC_URL is {settings.public_url}\n")
-
-    async def stop_bots() -> None:
-        await asyncio.to_thread(bots.stop)
-
     try:
-        uvloop.run(run_standalone(settings, data, port, started, stop_bots))
+        uvloop.run(run_standalone(settings, data, port, bots, tell_on_terminal))
     finally:
         bots.stop()
 
@@ -80,8 +67,7 @@ def _with_public_url(settings: StandaloneSettings, port: int) -> tuple[Standalon
     if "public_url" in settings.model_fields_set:
         return settings, port
     name = socket.gethostname() if settings.host in EVERY_INTERFACE else settings.host
-    host = f"[{name}]" if ":" in name else name
-    return settings.model_copy(update={"public_url": f"http://{host}:{port}"}), port
+    return settings.model_copy(update={"public_url": url_of(name, port)}), port
 
 
 def _free_port(host: str) -> int:

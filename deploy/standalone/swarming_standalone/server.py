@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from swarming_botgateway.bootstrap import build as build_botgateway
+from swarming_common.background import Background
 from swarming_common.bus.in_process import InProcessBus
 from swarming_common.bus.parked_file import FILE_NAME, ParkedFile
 from swarming_common.cache.in_process import InProcessCache
@@ -18,7 +19,9 @@ from swarming_common.http.paths import service_of
 from swarming_common.lifecycle import Ports, opened, serve
 from swarming_frontend.bootstrap import build as build_frontend
 from swarming_scheduler.bootstrap import build as build_scheduler
-from swarming_standalone.settings import StandaloneSettings
+from swarming_standalone.bots import LocalBots
+from swarming_standalone.local_bots_readiness import LocalBotsReadiness
+from swarming_standalone.settings import EVERY_INTERFACE, StandaloneSettings, local_url
 from swarming_stats.bootstrap import build as build_stats
 
 SWITCH_SECONDS = 0.0001
@@ -30,21 +33,36 @@ async def run_standalone(
     settings: StandaloneSettings,
     data: Path,
     port: int,
-    started: Callable[[int], None] | None = None,
-    before_stop: Callable[[], Awaitable[None]] | None = None,
+    bots: LocalBots,
+    tell: Callable[[str], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `started` and `before_stop` as in lifecycle.serve. Raises FolderInUse,
-    DatabaseAway, and ParkingUnusable."""
+    """Serve until SIGTERM or SIGINT, with these bots. `tell` is given lines for the person at the terminal, the address
+    among them once the bots have joined. Raises FolderInUse, DatabaseAway, and ParkingUnusable."""
     sys.setswitchinterval(SWITCH_SECONDS)
     ports = await _embedded(data)
-    async with opened(ports), all_services(settings, ports) as app:
+    readiness = LocalBotsReadiness(bots, ports, tell)
+    ports.checks["local_bots"] = readiness.trouble
+    async with opened(ports), all_services(settings, ports) as app, Background() as background:
+
+        def started(port: int) -> None:
+            bots.start(local_url(settings.host, port))
+            if bots.ids:
+                background.start(readiness.watch(), "watch_local_bots")
+            background.start(announce(port), "announce")
+
+        async def announce(port: int) -> None:
+            await readiness.settled()
+            tell(f"Swarming is at {local_url(settings.host, port)}")
+            if settings.host in EVERY_INTERFACE:
+                tell(f"and at every address of this machine; SWARMING_PUBLIC_URL is {settings.public_url}")
+
         await serve(
-            app,
+            readiness.holding(app),
             settings=settings,
             port=port,
             stopping=ports.stopping,
             started=started,
-            before_stop=before_stop,
+            before_stop=lambda: asyncio.to_thread(bots.stop),
         )
 
 

@@ -65,7 +65,7 @@ def fleet_settings(
             hooks_file=hooks_file and os.path.abspath(hooks_file),
             reboot_command=reboot_command,
         )
-        for one in _bot_ids(name, count)
+        for one in bot_ids(name, count)
     ]
 
 
@@ -75,7 +75,8 @@ def default_work_folder(server_url: str) -> str:
     return os.path.join(os.path.expanduser("~"), ".swarming", "bots", quote(url.netloc + url.path, safe=""))
 
 
-def _bot_ids(name: str, count: int) -> Iterable[str]:
+def bot_ids(name: str, count: int) -> Iterable[str]:
+    """The ids of so many bots of one process. Raises ValueError for a name that is none."""
     ids = [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
     if not BOT_ID_PATTERN.match(ids[-1]):
         raise ValueError(f"--id {name!r}: expected letters, digits, '-', '_' and '.', at most 128 of them")

@@ -22,6 +22,7 @@ from swarming_common.cache.port import Cache
 from swarming_common.clock import DatabaseClock
 from swarming_common.database.port import Database
 from swarming_common.errors import DatabaseAway
+from swarming_common.http.operations import Check
 from swarming_common.settings import CommonSettings
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,8 @@ class Ports:
     clock: DatabaseClock = field(default_factory=DatabaseClock)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is asked to stop: answer what is held, accept nothing long."""
+    checks: dict[str, Check] = field(default_factory=dict)
+    """What else `/readyz` asks, besides a service's own checks."""
 
 
 BuildService = Callable[[Ports], AbstractAsyncContextManager[ASGIApp]]

@@ -42,10 +42,11 @@ from swarming_botgateway.usecases.tell_account import TellAccount
 from swarming_common.background import Background
 from swarming_common.database.group_commit import GroupCommit, HotGroupCommit
 from swarming_common.database.group_read import GroupRead
-from swarming_common.database.pulse import PULSE_SECONDS, DatabasePulse
+from swarming_common.database.health import DatabaseHealth
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotCommandsGiven, BotFilesChanged, BotSettingChanged
 from swarming_common.http.hot_routes import below
+from swarming_common.http.operations import expect
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_common.model.task_id import RunId
 
@@ -74,7 +75,7 @@ class _Parts:
     commands: ObeyCommands
     missing: NoteMissing
     relay: BotEventRelay
-    pulse: DatabasePulse
+    health: DatabaseHealth
     code: BotCode
     shard_count: int
 
@@ -91,7 +92,6 @@ def build(settings: BotGatewaySettings) -> BuildService:
             background.every(settings.heard_seconds, parts.heard.tell, "tell_heard_runs")
             background.start(_look_for_commands(parts), "obey_commands")
             background.every(settings.bot_commands_seconds, lambda: _look_for_commands(parts), "read_bot_commands")
-            background.every(PULSE_SECONDS, parts.pulse.feel, "feel_database")
             background.every(LOOK_SECONDS, lambda: _look_for_missing(parts), "note_missing_bots")
             background.start(parts.relay.run(), "relay_bot_events")
             background.start(RollOut(parts.code, parts.offers).run(), "roll_out_bot_code")
@@ -129,7 +129,7 @@ async def _parts(ports: Ports, settings: BotGatewaySettings) -> _Parts:
         commands=ObeyCommands(database=ports.database, bus=ports.bus, offers=offers),
         missing=NoteMissing(ports.database, timedelta(seconds=settings.bot_death_timeout_secs)),
         relay=BotEventRelay(ports.database, ports.bus, offers.gateway_id),
-        pulse=DatabasePulse(ports.database),
+        health=DatabaseHealth(ports.database, ports.clock),
         code=code,
         shard_count=await ports.database.read(shard_count),
     )
@@ -196,9 +196,9 @@ def _usecases(parts: _Parts) -> Usecases:
 def _serving(parts: _Parts) -> ASGIApp:
     ports = parts.ports
     checks = {
-        "bus": lambda: ports.bus.connected,
-        "database": lambda: parts.pulse.is_there,
-        "not_stopping": lambda: not ports.stopping.is_set(),
+        "bus": expect(lambda: ports.bus.connected, "RabbitMQ does not answer"),
+        "database": parts.health.trouble,
+        "not_stopping": expect(lambda: not ports.stopping.is_set(), "this process is stopping"),
     }
     serving = below(app, BOT_ROUTES, {"usecases": _usecases(parts), "settings": parts.settings, "checks": checks})
     budgets = CallBudgets(
@@ -214,6 +214,7 @@ async def _finished(parts: _Parts) -> AsyncIterator[None]:
     """At the end decide what was accepted, and tell and write what was gathered. One that fails stops none of the
     others."""
     async with AsyncExitStack() as ends:  # what is named last is done first
+        ends.push_async_callback(parts.health.close)
         ends.push_async_callback(parts.presence.write)
         ends.push_async_callback(parts.heard.tell)
         for accepted in (parts.events, parts.updates, parts.revoked, parts.known_bots, parts.handshakes):

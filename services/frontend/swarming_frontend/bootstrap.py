@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp
 
-from swarming_common.background import Background
-from swarming_common.database.pulse import PULSE_SECONDS, DatabasePulse
+from swarming_common.database.health import DatabaseHealth
 from swarming_common.http.hot_routes import below
+from swarming_common.http.operations import expect
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_common.pools.file import open_pools
 from swarming_common.pools.port import Pools, PoolSettings
@@ -68,6 +68,7 @@ async def _serving(settings: FrontendSettings, ports: Ports, pools: Pools) -> As
         guarded_priority=settings.guarded_priority,
         admission=admission,
     )
+    health = DatabaseHealth(ports.database, ports.clock)
     list_bots = ListBots(ports.database, settings.bot_death_timeout_secs)
     use = Usecases(
         clock=ports.clock,
@@ -91,21 +92,22 @@ async def _serving(settings: FrontendSettings, ports: Ports, pools: Pools) -> As
             death_timeout_secs=settings.bot_death_timeout_secs,
             pools=pools,
             shard_count=shard_count,
+            health=health,
         ),
+        health=health,
         uploads=Uploads(ports.database, ports.bus),
         enrol=Enrol(ports.database),
         current_bot_code=CurrentBotCode(ports.database),
     )
     await replies.open(ports.bus)
     await admission.open(ports.bus)
-    pulse = DatabasePulse(ports.database)
     try:
         # Without the bus it still serves: what it writes is found in the tables.
-        checks = {"serving": lambda: not ports.stopping.is_set(), "database": lambda: pulse.is_there}
-        async with Background() as background:
-            background.every(PULSE_SECONDS, pulse.feel, "feel_database")
-            yield below(app, HOT_ROUTES, {"usecases": use, "settings": settings, "checks": checks})
+        serving = expect(lambda: not ports.stopping.is_set(), "this process is stopping")
+        checks = {"serving": serving, "database": health.trouble, **ports.checks}
+        yield below(app, HOT_ROUTES, {"usecases": use, "settings": settings, "checks": checks})
     finally:
+        await health.close()
         await use.submit.close()
         await commands.close()
         await replies.close()

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from swarming_common.background import Background
-from swarming_common.http.operations import Checks, operations
+from swarming_common.database.health import DatabaseHealth
+from swarming_common.http.operations import Checks, expect, operations
 from swarming_common.http.state import with_state
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_common.pools.file import open_pools
@@ -31,7 +32,9 @@ def build(settings: SchedulerSettings) -> BuildService:
         async with open_pools(settings.pools_file, built_in) as pools, Background() as background:
             ownership = Ownership(ports, settings, pools, _scheduler_id())
             running = background.start(ownership.run(), "ownership")
-            yield with_state(_app, {"checks": _checks(ownership, ports)})
+            health = DatabaseHealth(ports.database, ports.clock)
+            yield with_state(_app, {"checks": _checks(ownership, health, ports)})
+            await health.close()
             ownership.stop()
             with suppress(TimeoutError):
                 await asyncio.wait_for(running, settings.stop_seconds)
@@ -39,11 +42,12 @@ def build(settings: SchedulerSettings) -> BuildService:
     return service
 
 
-def _checks(ownership: Ownership, ports: Ports) -> Checks:
+def _checks(ownership: Ownership, health: DatabaseHealth, ports: Ports) -> Checks:
     return {
-        "database": lambda: ownership.is_serving,
-        "bus": lambda: ports.bus.connected,
-        "not_stopping": lambda: not ports.stopping.is_set(),
+        "database": health.trouble,
+        "shards": expect(lambda: ownership.is_serving, "this scheduler has no connection on which it may own shards"),
+        "bus": expect(lambda: ports.bus.connected, "RabbitMQ does not answer"),
+        "not_stopping": expect(lambda: not ports.stopping.is_set(), "this process is stopping"),
     }
 
 

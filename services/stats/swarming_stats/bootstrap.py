@@ -10,10 +10,11 @@ from starlette.types import ASGIApp
 
 from swarming_common.background import Background
 from swarming_common.bus.port import BusAway
+from swarming_common.database.health import DatabaseHealth
 from swarming_common.database.tables import stats_cursor, stats_parked
 from swarming_common.events.consumer import EventConsumer
 from swarming_common.events.envelope import NumberedEvent
-from swarming_common.http.operations import operations
+from swarming_common.http.operations import expect, operations
 from swarming_common.http.state import with_state
 from swarming_common.lifecycle import BuildService, Ports
 from swarming_stats.api import answer_errors, counts
@@ -48,7 +49,10 @@ def build(settings: StatsSettings) -> BuildService:
             ports.bus.on_reconnect(lambda: _start(background, consumer))
             await _work_on_what_was_missed(consumer)
             background.every(CATCH_UP_SECONDS, consumer.catch_up, "catch_up")
-            yield with_state(_app, {"ports": ports, "checks": {"bus": lambda: ports.bus.connected}})
+            bus = expect(lambda: ports.bus.connected, "RabbitMQ does not answer")
+            health = DatabaseHealth(ports.database, ports.clock)
+            yield with_state(_app, {"ports": ports, "checks": {"bus": bus, "database": health.trouble}})
+            await health.close()
             await subscription.close()
 
     return service

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from swarming_common.database.health import DatabaseHealth
 from swarming_common.hints import addresses
 from swarming_common.hints.frontend import WhyAnswered
 from swarming_common.hints.scheduler import WhyAsked
@@ -78,6 +79,7 @@ async def without_scheduler(frontend, task_id: str, pools: FixedPools | None = N
         death_timeout_secs=600,
         pools=pools or FixedPools(),
         shard_count=DEFAULT_SHARD_COUNT,
+        health=DatabaseHealth(frontend.database, frontend.ports.clock),
     )
     return await explain(AskWhy(task_id=parse_task_id(task_id), word_seconds=0.01), frontend.ports.clock.now())
 

@@ -235,7 +235,8 @@ def _take(jobs: "SimpleQueue[_Job | None]") -> tuple[list[_Job], bool]:
 
 def _commit(connection: Connection, batch: Sequence[_Job]) -> None:
     """Everybody's batch in one transaction; a batch that fails is undone alone."""
-    say = _driver(connection).execute
+    driver = _driver(connection)
+    say = driver.execute
     results: list[tuple[_Job, Any]] = []
     try:
         # In WAL mode NORMAL leaves out nothing but the wait for the disk at a commit.
@@ -246,7 +247,8 @@ def _commit(connection: Connection, batch: Sequence[_Job]) -> None:
                 _run_alone(connection, job, results)
             say("COMMIT")
         except BaseException:
-            say("ROLLBACK")
+            if driver.in_transaction:  # after a full disk SQLite has undone it by itself
+                say("ROLLBACK")
             raise
     except Exception as error:
         failure = DatabaseAway(f"the commit failed: {error}")
@@ -259,12 +261,15 @@ def _commit(connection: Connection, batch: Sequence[_Job]) -> None:
 
 
 def _run_alone(connection: Connection, job: _Job, results: list[tuple[_Job, Any]]) -> None:
-    say = _driver(connection).execute
+    driver = _driver(connection)
+    say = driver.execute
     say("SAVEPOINT one")
     try:
         with translated():
             results.append((job, job.work(connection)))
     except Exception as error:
+        if not driver.in_transaction:  # the whole transaction is undone, the batches before included
+            raise
         say("ROLLBACK TO one")
         job.fail(error)
     say("RELEASE one")

@@ -10,7 +10,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from swarming_common.errors import DataRejected, InvalidInput, NotAllowed, NotFound, SwarmingError, Unavailable
+from swarming_common.database.health import reason_in_words
+from swarming_common.errors import (
+    DatabaseAway,
+    DataRejected,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    SwarmingError,
+    Unavailable,
+)
 from swarming_common.http.body import BodyTooLarge
 from swarming_common.invalid import invalid_parameter
 from swarming_frontend.admission import TooManyPending
@@ -77,7 +86,8 @@ def _of_swarming_error(error: Exception) -> tuple[int, str, Mapping[str, str] | 
     if status == 503:
         log.warning("request_unserved", reason=str(error))
         retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return 503, "a part of Swarming is away just now, try again", retry
+        part = reason_in_words(error) if isinstance(error, DatabaseAway) else "a part of Swarming is away"
+        return 503, f"{part} just now, try again", retry
     if isinstance(error, TooManyPending):
         return status, str(error), {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, DataRejected):

@@ -1,6 +1,7 @@
 """Puts the situation of a pending task into words: a summary for a person, and every single reason."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from swarming_common.model.dimensions import Requirements, asked_ids
@@ -13,7 +14,15 @@ from swarming_frontend.explanation.bot_words import (
     near_miss_text,
     reasons_of_bots,
 )
-from swarming_frontend.explanation.situation import BotStatus, Forecast, LostRun, Reason, Situation, Word
+from swarming_frontend.explanation.situation import (
+    BotStatus,
+    Explanation,
+    Forecast,
+    LostRun,
+    Reason,
+    Situation,
+    Word,
+)
 
 
 def summary(situation: Situation, forecast: Forecast) -> str:
@@ -44,6 +53,16 @@ def reasons(situation: Situation, forecast: Forecast) -> tuple[Reason, ...]:
     found.append(Reason("expires", _about_expiry(situation, forecast)))
     found += _scheduler_reasons(situation)
     return tuple(found)
+
+
+def stands_still(explanation: Explanation, trouble: str) -> Explanation:
+    """The same while the database cannot be written: then nothing starts, whatever else is said."""
+    text = f"Nothing can start just now, because {trouble}."
+    return replace(
+        explanation,
+        summary=f"{text} {explanation.summary}",
+        reasons=(Reason("database", text), *explanation.reasons),
+    )
 
 
 def start_text(forecast: Forecast, now: datetime) -> str:

@@ -35,9 +35,16 @@ SIGNS = {
 """A state shows by its sign and its name, never by colour alone."""
 
 
-def page(template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any) -> HTMLResponse:
-    """A rendered page with the headers that every page has."""
-    text = _environment.get_template(template).render(**values)
+def page(
+    template: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    *,
+    trouble: str | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """A rendered page with the headers that every page has. `trouble`: why nothing can start just now, in words."""
+    text = _environment.get_template(template).render(trouble=trouble, **values)
     return HTMLResponse(text, status, headers={**HEADERS, **(headers or {})})
 
 

@@ -47,6 +47,7 @@ async def index(use: Use, cursor: Annotated[Text | None, Query()] = None) -> Res
     bots, more_bots = await use.list_bots.page(WhichBots(), None, BOTS_ON_A_PAGE, now)
     return page(
         "index.html",
+        trouble=await use.health.trouble(),
         now=now,
         tasks=tasks,
         older=encode_cursor(TASK_PLACE, place),
@@ -78,6 +79,7 @@ async def task(task_id: TaskIdText, use: Use) -> Response:
     current = min(standing.current_slice, len(stored.request.task_slices) - 1)
     return page(
         "task.html",
+        trouble=await use.health.trouble(),
         now=now,
         why=why,
         id=task_id,
@@ -101,7 +103,8 @@ async def bot(bot_id: BotIdText, use: Use) -> Response:
     now = use.clock.now()
     found = await use.list_bots.one(bot_id, now)
     state = pydantic_core.to_json(found.state, indent=2).decode()
-    return page("bot.html", now=now, bot=found, is_dead=use.list_bots.is_dead(found, now), state=state)
+    trouble, is_dead = await use.health.trouble(), use.list_bots.is_dead(found, now)
+    return page("bot.html", trouble=trouble, now=now, bot=found, is_dead=is_dead, state=state)
 
 
 def answer_error(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

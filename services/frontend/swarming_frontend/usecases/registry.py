@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from swarming_common.clock import Clock
+from swarming_common.database.health import DatabaseHealth
 from swarming_frontend.usecases.bot_past import BotPast
 from swarming_frontend.usecases.cancel import Cancel
 from swarming_frontend.usecases.cancel_tasks import CancelByTags
@@ -41,6 +42,7 @@ class Usecases:
     delete_bots: DeleteBots
     terminate: Terminate
     why: WhyPending
+    health: DatabaseHealth
     uploads: Uploads
     enrol: Enrol
     current_bot_code: CurrentBotCode

@@ -11,6 +11,7 @@ from itertools import chain
 from sqlalchemy import Connection
 
 from swarming_common.bus.port import Bus
+from swarming_common.database.health import DatabaseHealth
 from swarming_common.database.port import Database
 from swarming_common.errors import NotFound
 from swarming_common.hints import addresses
@@ -34,7 +35,7 @@ from swarming_frontend.explanation.situation import (
     Situation,
     Word,
 )
-from swarming_frontend.explanation.wording import reasons, summary
+from swarming_frontend.explanation.wording import reasons, stands_still, summary
 from swarming_frontend.replies import WORD_SECONDS, Replies
 from swarming_frontend.standing import Standing
 from swarming_frontend.store.fleet import read_fleet
@@ -78,6 +79,7 @@ class WhyPending:
         death_timeout_secs: int,
         pools: Pools,
         shard_count: int,
+        health: DatabaseHealth,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -85,6 +87,7 @@ class WhyPending:
         self._death_timeout = timedelta(seconds=death_timeout_secs)
         self._pools = pools
         self._shard_count = shard_count
+        self._health = health
 
     async def __call__(self, question: AskWhy, now: datetime) -> Explanation:
         """Raises NotFound, DatabaseAway."""
@@ -99,15 +102,15 @@ class WhyPending:
             dead_before=now - self._death_timeout,
             now=now,
         )
-        word, rows = await asyncio.gather(
-            self._ask(task_id, stored.shard, question.word_seconds),
-            self._database.read(read),
+        word, rows, trouble = await asyncio.gather(
+            self._ask(task_id, stored.shard, question.word_seconds), self._database.read(read), self._health.trouble()
         )
         if word is not None and not word.is_waiting:  # it may just have left its queue
             standing, _ = await self._database.read(lambda c: _found(c, task_id))
             if standing.state is not TaskState.PENDING:
                 return not_pending(standing, now)
-        return await self._explain(rows, word, now)
+        explanation = await self._explain(rows, word, now)
+        return explanation if trouble is None else stands_still(explanation, trouble)
 
     async def _ask(self, task_id: TaskId, shard: int, seconds: float) -> WhyAnswered | None:
         question = WhyAsked(question_id=uuid.uuid4().hex, task_id=task_id, reply_to=self._replies.frontend_id)
