@@ -172,7 +172,7 @@ def _secret(value: Any) -> Optional[str]:
     if value is None:
         return None
     try:
-        base64.b64decode(value, validate=True)
-    except (binascii.Error, TypeError, ValueError) as error:
+        base64.b64decode("".join(value.split()), validate=True)
+    except (AttributeError, binascii.Error, TypeError, ValueError) as error:
         raise BadManifest("secret_bytes: expected base64") from error
     return str(value)

@@ -97,7 +97,7 @@ async def test_what_a_bot_says_of_itself_may_hold_anything(world, route):
         ({"exit_code": "0", "duration": 1}, "exit_code: expected an integer"),
         ({"output": "eA=="}, "output_chunk_start: expected together with output"),
         ({"output": "%%", "output_chunk_start": 0}, "output: expected base64"),
-        ({"output": "eA=", "output_chunk_start": 0}, "output: expected base64"),
+        ({"output": "eAA=A", "output_chunk_start": 0}, "output: expected base64"),
         ({"output": "é", "output_chunk_start": 0}, "output: expected base64"),
         ({"output_chunk_start": -1}, "output_chunk_start: expected at least 0"),
         ({"output_chunk_start": 1.5}, "output_chunk_start: expected an integer"),

@@ -175,3 +175,30 @@ async def test_what_pages_load_is_served(frontend, name):
 )
 def test_a_span_is_told_in_its_largest_units(seconds, text):
     assert span(seconds) == text
+
+
+async def test_links_that_upstream_s_tools_print_lead_to_our_pages(frontend):
+    task_id = await submit(frontend)
+    await a_bot(frontend.database, "bot é/1")
+    run_id = f"{task_id[:-1]}1"
+
+    for link, expected in {
+        f"/task?id={task_id}": f"/user/task/{task_id}",
+        f"/task?id={run_id}&o=true&w=true": f"/user/task/{run_id}",
+        "/bot?id=bot%20%C3%A9%2F1": "/restricted/bot/bot%20%C3%A9%2F1",
+        "/tasklist?f=state:PENDING&l=50": "/",
+        "/botlist?f=pool:default": "/",
+    }.items():
+        reply = await frontend.client.get(link)
+        assert (reply.status_code, reply.headers["location"]) == (302, expected)
+
+    followed = await frontend.client.get(f"/task?id={task_id}", follow_redirects=True)
+    assert followed.status_code == 200
+    assert task_id in followed.text
+
+
+async def test_a_link_without_an_id_or_with_one_that_is_none_is_an_error_page(frontend):
+    assert "id: expected" in await page(frontend, "/task", 400)
+    reply = await frontend.client.get("/task?id=nonsense", headers={"accept": "text/html"}, follow_redirects=True)
+    assert reply.status_code in (400, 404)
+    assert reply.headers["content-type"].startswith("text/html")

@@ -1,7 +1,5 @@
 """POST task_update: output, life signs and the end of a run (bot-api.md section 6)."""
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,6 +16,7 @@ from swarming_botgateway.api.spoken import read_spoken_object
 from swarming_botgateway.api.strict import Message, read_message, read_run_id
 from swarming_botgateway.store.updates import Output, RunUpdate
 from swarming_botgateway.usecases.report import NotItsRun, ReportAnswer
+from swarming_common.base64_text import decode_base64
 from swarming_common.errors import InvalidInput
 from swarming_common.hints.scheduler import Report
 from swarming_common.model.reports import ReportKind
@@ -113,8 +112,8 @@ def _output(message: TaskUpdate, max_chunk_bytes: int) -> Output | None:
     if message.output_chunk_start is None:
         raise InvalidInput("output_chunk_start", "expected together with output")
     try:
-        content = base64.b64decode(message.output, validate=True)
-    except (binascii.Error, ValueError) as error:
+        content = decode_base64(message.output)
+    except ValueError as error:
         raise InvalidInput("output", "expected base64") from error
     if len(content) > max_chunk_bytes:
         raise InvalidInput("output", f"expected at most {max_chunk_bytes} bytes")

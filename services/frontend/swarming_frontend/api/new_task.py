@@ -1,9 +1,8 @@
 """Translates a NewTaskRequest into the normalised request."""
 
-import base64
-import binascii
 from typing import TypeVar
 
+from swarming_common.base64_text import decode_base64
 from swarming_common.errors import InvalidInput
 from swarming_common.model import request as model
 from swarming_common.model.dimensions import requirements
@@ -139,9 +138,9 @@ def _secret(given: messages.Properties | None, path: str) -> bytes | None:
     if given is None or not given.secret_bytes:
         return None
     try:
-        return base64.b64decode(given.secret_bytes, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput(f"{path}properties.secret_bytes", "expected standard base64") from error
+        return decode_base64(given.secret_bytes)
+    except ValueError as error:
+        raise InvalidInput(f"{path}properties.secret_bytes", "expected base64") from error
 
 
 def _parent(text: str | None) -> str | None:

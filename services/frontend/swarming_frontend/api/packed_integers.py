@@ -1,10 +1,10 @@
 """Lists of sizes as upstream's bots pack them: sorted, each as its distance to the one before, in varints, deflated."""
 
-import base64
-import binascii
 import zlib
 from collections.abc import Iterator
 from itertools import accumulate
+
+from swarming_common.base64_text import decode_base64
 
 MAX_UNPACKED_BYTES = 128 * 1024
 """Room for the files of a large input, most of which take one byte; whoever packs a bomb is not read."""
@@ -15,11 +15,11 @@ def unpack(packed: str) -> list[int] | None:
     """The integers of such a list in base64, ascending; None for what is none."""
     try:
         inflate = zlib.decompressobj()
-        content = inflate.decompress(base64.b64decode(packed, validate=True), MAX_UNPACKED_BYTES)
+        content = inflate.decompress(decode_base64(packed), MAX_UNPACKED_BYTES)
         if not inflate.eof or inflate.unused_data:
             return None
         return list(accumulate(_varints(content)))
-    except (binascii.Error, ValueError, zlib.error):
+    except (ValueError, zlib.error):
         return None
 
 

@@ -4,11 +4,12 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import pydantic_core
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from swarming_common.model.states import TaskState
@@ -17,7 +18,7 @@ from swarming_frontend.api.errors import error_response
 from swarming_frontend.api.given import Use
 from swarming_frontend.api.queries import TASK_PLACE, BotIdText, TaskIdText, Text, task_and_run
 from swarming_frontend.explanation.state_words import in_words
-from swarming_frontend.pages.rendering import page
+from swarming_frontend.pages.rendering import HEADERS, page
 from swarming_frontend.standing import Standing
 from swarming_frontend.store.task_lists import TaskFilter
 from swarming_frontend.usecases.list_bots import WhichBots
@@ -105,6 +106,25 @@ async def bot(bot_id: BotIdText, use: Use) -> Response:
     state = pydantic_core.to_json(found.state, indent=2).decode()
     trouble, is_dead = await use.health.trouble(), use.list_bots.is_dead(found, now)
     return page("bot.html", trouble=trouble, now=now, bot=found, is_dead=is_dead, state=state)
+
+
+@router.get("/task")
+async def task_link(id: Annotated[Text, Query()]) -> Response:
+    """A link to a task as upstream's tools print it."""
+    return RedirectResponse(f"/user/task/{quote(id, safe='')}", 302, HEADERS)
+
+
+@router.get("/bot")
+async def bot_link(id: Annotated[Text, Query()]) -> Response:
+    """The same to a bot."""
+    return RedirectResponse(f"/restricted/bot/{quote(id, safe='')}", 302, HEADERS)
+
+
+@router.get("/tasklist")
+@router.get("/botlist")
+async def list_link() -> Response:
+    """The same to the lists. Their filters come with the list pages."""
+    return RedirectResponse("/", 302, HEADERS)
 
 
 def answer_error(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,0 +1,17 @@
+"""Reads base64 as others write it."""
+
+import base64
+import binascii
+
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes that the text stands for. Line breaks and other white space are left out, both alphabets are taken, and
+    the padding may lack: upstream's client breaks lines, and Go's JSON writes either alphabet. Raises ValueError."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    plain = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
