@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 CONTENT = "content"
 NOTE = "cache.json"
+BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own blocks are
 
 
 @dataclass(frozen=True)
@@ -195,12 +196,18 @@ def _check_places(wishes: List[CacheWish]) -> None:
 
 
 def folder_bytes(path: str) -> int:
-    """The size of all files of a folder, links not followed."""
+    """What a folder takes on the disk: a sparse file takes what was written of it, and hard links take it once."""
     total = 0
+    linked = set()
     for folder, _, files in os.walk(path):
         for name in files:
             with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(folder, name)).st_size
+                found = os.lstat(os.path.join(folder, name))
+                if found.st_nlink > 1:
+                    if (found.st_dev, found.st_ino) in linked:
+                        continue
+                    linked.add((found.st_dev, found.st_ino))
+                total += found.st_blocks * BLOCK_BYTES
     return total
 
 

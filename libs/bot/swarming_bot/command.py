@@ -13,6 +13,7 @@ import sys
 from types import FrameType
 from typing import List, Optional
 
+from swarming_bot.clean_start import start_clean
 from swarming_bot.code_updates import CodeUpdates
 from swarming_bot.dimensions import parse_dimensions
 from swarming_bot.errors import BotError
@@ -119,6 +120,7 @@ def run(args: argparse.Namespace, updates: Optional[CodeUpdates] = None) -> int:
     try:
         if args.action == INSTALL_SERVICE:
             return _install_service(args)
+        start_clean()
         return _serve([dataclasses.replace(one, updates=updates) for one in settings])
     except (BotError, OSError) as error:
         print(f"swarming bot: {error}", file=sys.stderr)

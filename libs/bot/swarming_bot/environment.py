@@ -11,10 +11,9 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from swarming_bot.errors import TaskAtFault
 from swarming_bot.manifest import Manifest
+from swarming_bot.parameters import Parameters
 from swarming_bot.path_trouble import is_path_trouble
 from swarming_bot.removal import remove_tree
-
-OUTPUT_FOLDER_TOKEN = "${ISOLATED_OUTDIR}"
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,14 @@ def prepare_environment(
     bot_id: str,
     base: Optional[Mapping[str, str]] = None,
     fill: Callable[[str], None] = lambda task_folder: None,
+    describe_bot: Callable[[], Dict[str, Any]] = dict,
 ) -> Environment:
     """Build the run's folder anew, and say what to start in it.
 
     folder/task is the task's own folder, folder/tmp its TMPDIR.
     base: the variables that the task's own are added to, those of this process if not given.
     fill: puts things into the task's folder. What it raises is passed on.
+    describe_bot: what the task may know of its bot (parameters.py).
     Raises TaskAtFault when what was put there leaves no room for relative_cwd.
     """
     task_folder = task_folder_of(folder)
@@ -66,7 +67,8 @@ def prepare_environment(
 
     context_path = os.path.join(folder, "luci_context.json")
     _write_luci_context(manifest, context_path)
-    variables = _variables(manifest, task_folder, os.environ if base is None else base)
+    parameters = Parameters(folder, describe_bot)
+    variables = _variables(manifest, task_folder, os.environ if base is None else base, parameters)
     variables.update(
         SWARMING_TASK_ID=manifest.run_id,
         SWARMING_SERVER=server_url,
@@ -77,8 +79,9 @@ def prepare_environment(
         TEMP=tmp_folder,  # programs that look there first would leave things behind
         TMP=tmp_folder,
         CIPD_ARCHITECTURE=cipd_architecture(platform.machine()),
+        PWD=cwd,
     )
-    return Environment(_command(manifest, folder), cwd, variables)
+    return Environment([parameters.replace_in(argument) for argument in manifest.command], cwd, variables)
 
 
 def cipd_architecture(machine: str) -> str:
@@ -93,11 +96,11 @@ def cipd_architecture(machine: str) -> str:
     return "armv6l" if machine.startswith("arm") else machine
 
 
-def _variables(manifest: Manifest, task_folder: str, base: Mapping[str, str]) -> Dict[str, str]:
+def _variables(manifest: Manifest, task_folder: str, base: Mapping[str, str], parameters: Parameters) -> Dict[str, str]:
     variables = dict(base)
     for name, value in manifest.env.items():
         if value:
-            variables[name] = value
+            variables[name] = parameters.replace_in(value)
         else:
             variables.pop(name, None)
     for name, paths in manifest.env_prefixes.items():
@@ -106,14 +109,6 @@ def _variables(manifest: Manifest, task_folder: str, base: Mapping[str, str]) ->
             parts.append(variables[name])
         variables[name] = os.pathsep.join(parts)
     return variables
-
-
-def _command(manifest: Manifest, folder: str) -> List[str]:
-    if not any(OUTPUT_FOLDER_TOKEN in argument for argument in manifest.command):
-        return manifest.command
-    output_folder = os.path.join(folder, "out")
-    os.mkdir(output_folder)
-    return [argument.replace(OUTPUT_FOLDER_TOKEN, output_folder) for argument in manifest.command]
 
 
 def _write_luci_context(manifest: Manifest, path: str) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import resource
+from typing import Optional
 
 from swarming_bot.errors import BotError
 
 FILES_OF_A_BOT = 16  # at most: a lock, what wakes it, a connection, and while a process starts about ten more
 FILES_OF_A_PROCESS = 64
 
+soft_limit_of_tasks: Optional[int] = None  # before it was raised; None if it was not looked at
+
 
 def make_room(bots: int) -> None:
     """Raise the process's limit of open files where so many bots need it; BotError if the machine allows too few.
 
-    A bot that runs out of them would fail its tasks. These inherit the limit, so it is left alone where it is enough.
+    A bot that runs out of them would fail its tasks. These get the limit from before (process.py).
     """
     needed = FILES_OF_A_PROCESS + bots * FILES_OF_A_BOT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    global soft_limit_of_tasks
+    soft_limit_of_tasks = soft
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     try:

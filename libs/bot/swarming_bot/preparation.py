@@ -55,6 +55,7 @@ class Preparation:
                 self._bot.id,
                 base,
                 lambda task_folder: self._fill(task_folder, goes_on),
+                lambda: {"dimensions": self._bot.dimensions, "state": self._bot.state},
             )
         except Exception as error:  # raised again by result()
             self._error = error

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import signal
 import subprocess
 import time
 from typing import Dict, List, Optional
 
+from swarming_bot import open_files
+from swarming_bot.clean_start import set_soft_limits
 from swarming_bot.errors import TaskAtFault
 from swarming_bot.process_tree import ProcessTree
 
@@ -57,6 +60,8 @@ class Process:
             raise TaskAtFault(f"cannot start {command[0]!r}: {error.strerror or error}") from error
         except ValueError as error:  # a NUL or a '=' where the system allows none
             raise TaskAtFault(f"cannot start {command[0]!r}: {error}") from error
+        if open_files.soft_limit_of_tasks is not None:
+            set_soft_limits(self._popen.pid, {resource.RLIMIT_NOFILE: open_files.soft_limit_of_tasks})
         assert self._popen.stdout is not None
         self._stdout = self._popen.stdout
 

@@ -13,6 +13,7 @@ from swarming_bot import leftovers
 from swarming_bot.errors import BotError
 from swarming_bot.process_tree import kill_strays
 from swarming_bot.removal import remove_tree
+from swarming_bot.short_folder import runs_folder
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class WorkFolder:
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
         self._runs = os.path.join(self.path, "runs")
+        """Where runs live; `take` may choose a shorter place."""
         self._note = os.path.join(self.path, "running.json")
         self._lock: Optional[int] = None
 
@@ -34,8 +36,10 @@ class WorkFolder:
 
         Raises BotError when another process has it.
         """
-        os.makedirs(self._runs, exist_ok=True)
+        os.makedirs(self.path, exist_ok=True)
         self._lock = _lock_file(os.path.join(self.path, "lock"))
+        self._runs = runs_folder(self.path)
+        os.makedirs(self._runs, exist_ok=True)
         leftovers.end(self._note)
         if os.listdir(self._runs):  # else no process can be left, and looking for them costs a while
             for pid in kill_strays(self._runs):
@@ -45,6 +49,9 @@ class WorkFolder:
     def release(self) -> None:
         """Let another process have the folder. Does nothing when it is not ours."""
         if self._lock is not None:
+            if os.path.dirname(self._runs) != self.path:
+                with contextlib.suppress(OSError):  # a run may have left something
+                    os.rmdir(self._runs)
             os.close(self._lock)
             self._lock = None
 

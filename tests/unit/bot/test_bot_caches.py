@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swarming_bot.caches import CacheLimits, KnownCache, NamedCaches, to_trim
+from swarming_bot.caches import CacheLimits, KnownCache, NamedCaches, folder_bytes, to_trim
 from swarming_bot.errors import BadManifest, TaskAtFault
 from swarming_bot.manifest import CacheWish, parse_manifest
 from tests.unit.bot.scripted_server import RUN_ID, a_manifest
@@ -223,3 +223,16 @@ def test_a_task_may_start_inside_its_cache(server, start_bots):
 
     assert final.body["exit_code"] == 0
     assert server.output().endswith(b"/task/x/y/z\n")
+
+
+def test_a_cache_has_the_size_that_it_takes_on_the_disk(tmp_path):
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(60 * 1024**3)
+        file.write(b"x" * 4096)
+    (tmp_path / "large").write_bytes(os.urandom(1024 * 1024))
+    for number in range(600):
+        os.link(tmp_path / "large", tmp_path / f"link{number}")
+
+    size = folder_bytes(str(tmp_path))
+
+    assert 1024 * 1024 <= size < 2 * 1024 * 1024
