@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from swarming_bot.short_folder import runs_folder
 from swarming_client import NewTask
 from tests.cluster import Standalone
 from tests.cluster.program import Program
@@ -106,7 +107,7 @@ def test_two_processes_with_one_id_do_not_fight_over_it(swarming, tmp_path):
         other.kill()
 
     assert result.state == "COMPLETED"
-    assert client.stdout(task.task_id).text.startswith(str(tmp_path / "other"))
+    assert client.stdout(task.task_id).text.startswith(runs_folder(str(tmp_path / "other" / "bot")))
     assert len(connected) == 2
 
 
