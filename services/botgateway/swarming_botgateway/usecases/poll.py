@@ -1,6 +1,7 @@
 """A bot asks for work: check it, offer it to its shards, and hold the request until there is a run.
 
-The order of decisions: update, session, an order to end, quarantine or maintenance, restart, a task, and else to sleep.
+The order of decisions: update, session, an order to end, a restart that was ordered, quarantine or maintenance, a restart
+or reboot that is due by age, a task, and else to sleep.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from swarming_botgateway.history import event_of_word
 from swarming_botgateway.metrics import RUNS_HANDED_OUT
 from swarming_botgateway.offers import Closed, HeldPoll, Offers
 from swarming_botgateway.presence import Presence
-from swarming_botgateway.restart import RebootHost, RestartBot, restart_due, restart_event_id
+from swarming_botgateway.restart import RebootHost, RestartBot, restart_due, restart_event_id, restart_ordered
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent
@@ -205,6 +206,8 @@ class Poll:
         unfinished: list[UnfinishedRun],
         now: datetime,
     ) -> Sleep | RestartBot | RebootHost | None:
+        if not unfinished and (ordered := restart_ordered(session, known.restart, word.facts.quarantined)) is not None:
+            return ordered
         if not restrictions.may_work:
             seconds = sleep_seconds(word.state, self.settings.max_sleep_seconds, self.chance())
             if restrictions.until is not None:
@@ -212,7 +215,7 @@ class Poll:
             return Sleep(seconds, is_quarantined=restrictions.quarantine is not None)
         if unfinished:
             return None
-        return restart_due(word.bot_id, session, word.state, known.restart, self.settings.restart_rules)
+        return restart_due(word.bot_id, session, word.state, self.settings.restart_rules)
 
     async def _shards_with_orders_to_end(
         self, bot_id: str, unfinished: list[UnfinishedRun], now: datetime
