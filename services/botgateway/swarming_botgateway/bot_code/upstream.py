@@ -8,7 +8,12 @@ from typing import Any
 
 def hooks_for(state: Mapping[str, Any], *, have_cipd: bool) -> str | None:
     """The hooks to send to a bot with this state; None for none. Our own bots need nothing of CIPD."""
-    return None if have_cipd or is_our_own(state) else _upstream_hooks()
+    return _upstream_hooks() if lacks_cipd(state, have_cipd=have_cipd) else None
+
+
+def lacks_cipd(state: Mapping[str, Any], *, have_cipd: bool) -> bool:
+    """Whether a bot with this state fetches inputs through CIPD and CAS, and there is no CIPD service for it."""
+    return not have_cipd and not is_our_own(state)
 
 
 def is_our_own(state: Mapping[str, Any]) -> bool:

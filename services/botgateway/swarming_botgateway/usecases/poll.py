@@ -1,7 +1,7 @@
 """A bot asks for work: check it, offer it to its shards, and hold the request until there is a run.
 
-The order of decisions: update, session, an order to end, a restart that was ordered, quarantine or maintenance, a restart
-or reboot that is due by age, a task, and else to sleep.
+The order of decisions: update, session, an order to end, a restart that was ordered, quarantine or maintenance, a
+restart or reboot that is due by age, a task, and else to sleep.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from swarming_botgateway.bot_code.served import BotCode
-from swarming_botgateway.bot_code.upstream import is_our_own
+from swarming_botgateway.bot_code.upstream import is_our_own, lacks_cipd
 from swarming_botgateway.bot_facts import KnownBot, UnfinishedRun
 from swarming_botgateway.bot_word import BotWord, Nameless
 from swarming_botgateway.health import sleep_seconds
@@ -97,6 +97,8 @@ class Waiting:
     """What to answer if no run comes."""
     event: BotEvent | None = None
     """What goes into the bot's history then."""
+    lacks_cipd: bool = False
+    """The bot can fetch neither CIPD packages nor CAS inputs: its run is looked at before it gets it."""
 
 
 Gone = Callable[[], Coroutine[None, None, None]]
@@ -232,7 +234,11 @@ class Poll:
         dimensions = {key: tuple(values) for key, values in word.facts.dimensions.items()}
         shards = frozenset(one.shard for one in unfinished)
         held = self._offer(word, session, dimensions, shards or self._shards_of(word), now)
-        return Waiting(held=held, hold_seconds=self._short_hold_seconds if shards else self._hold_seconds(word))
+        return Waiting(
+            held=held,
+            hold_seconds=self._short_hold_seconds if shards else self._hold_seconds(word),
+            lacks_cipd=lacks_cipd(word.state, have_cipd=self.settings.bots_have_cipd),
+        )
 
     def _offer(
         self, word: BotWord, session: Session, dimensions: BotDimensions, shards: frozenset[int], now: datetime
