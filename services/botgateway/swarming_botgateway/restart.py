@@ -38,6 +38,16 @@ class RestartRules:
     host_secs: float
 
 
+def restart_for_hooks(state: Mapping[str, Any], version: int) -> RestartBot | None:
+    """For a bot whose hooks come with the handshake and are this version now: whether it has to fetch them. It repeats
+    in its state which version a handshake told it; one that does not is left alone."""
+    told = state.get("bot_config")
+    revision = told.get("revision") if isinstance(told, dict) else None
+    if not isinstance(revision, str) or revision == str(version):
+        return None
+    return RestartBot(f"There are other hooks: version {version} instead of {revision}.")
+
+
 def restart_ordered(session: Session, asked: AskedRestart | None, own_quarantine: str | None) -> RestartBot | None:
     """The restart that reaches a bot also while it may not work; None if there is none.
 

@@ -111,8 +111,11 @@ def test_an_archive_can_be_shown_and_removed(server: ScriptedServer, swarming: S
     server.script("server/bot_archive/revert", VERSION)
 
     assert swarming("bot-archive", "show").out.startswith("version 2, by user:a")
-    assert swarming("bot-archive", "remove").code == 0
-    assert server.asked_for("server/bot_archive/revert")[0].body == {"version": 0}
+    removed, replaced = swarming("bot-archive", "remove"), swarming("bot-archive", "remove", "--replace-bots")
+    assert (removed.code, "bots that run the archive keep it" in removed.err) == (0, True)
+    assert "move to the server's zip now" in replaced.err
+    asked = [one.body for one in server.asked_for("server/bot_archive/revert")]
+    assert asked == [{"version": 0}, {"version": 0, "replace_bots": True}]
 
 
 def test_an_archive_is_sent_as_it_is(server: ScriptedServer, swarming: Swarming, tmp_path: Path):

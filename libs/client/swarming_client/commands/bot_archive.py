@@ -11,6 +11,8 @@ from swarming_client.display import time_text
 from swarming_client.errors import UsageError
 from swarming_client.upload_actions import add_actions, add_version_actions, run_version_action, tell
 
+KEPT = "bots that run the archive keep it (--replace-bots moves them to the server's zip)"
+REPLACED = "bots that run the archive move to the server's zip now"
 HELP = "have the server hand out another bot's zip instead of its own, or no longer"
 
 
@@ -21,7 +23,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     upload = actions.add_parser("upload", help="put an archive in force")
     add_connection_options(upload)
     upload.add_argument("file", help="a bot's zip")
-    add_connection_options(actions.add_parser("remove", help="go back to the zip that the server builds"))
+    remove = actions.add_parser("remove", help="go back to the zip that the server builds; bots keep what they run")
+    add_connection_options(remove)
+    remove.add_argument(
+        "--replace-bots",
+        action="store_true",
+        help="have the archive's bots move to the server's zip, and so become its own",
+    )
     add_version_actions(actions, "the archive")
 
 
@@ -38,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
         elif args.action == "upload":
             tell(console, uploads.upload_archive(_content(args.file)), args)
         elif args.action == "remove":
-            tell(console, uploads.revert(0), args)
+            whose = f"; {REPLACED if args.replace_bots else KEPT}"
+            tell(console, uploads.revert(0, replace_bots=args.replace_bots), args, whose)
         else:
             run_version_action(console, uploads, args)
     return 0

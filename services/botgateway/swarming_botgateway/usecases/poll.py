@@ -20,7 +20,14 @@ from swarming_botgateway.history import event_of_word
 from swarming_botgateway.metrics import RUNS_HANDED_OUT
 from swarming_botgateway.offers import Closed, HeldPoll, Offers
 from swarming_botgateway.presence import Presence
-from swarming_botgateway.restart import RebootHost, RestartBot, restart_due, restart_event_id, restart_ordered
+from swarming_botgateway.restart import (
+    RebootHost,
+    RestartBot,
+    restart_due,
+    restart_event_id,
+    restart_for_hooks,
+    restart_ordered,
+)
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent
@@ -208,7 +215,7 @@ class Poll:
         unfinished: list[UnfinishedRun],
         now: datetime,
     ) -> Sleep | RestartBot | RebootHost | None:
-        if not unfinished and (ordered := restart_ordered(session, known.restart, word.facts.quarantined)) is not None:
+        if not unfinished and (ordered := self._ordered_restart(word, session, known)) is not None:
             return ordered
         if not restrictions.may_work:
             seconds = sleep_seconds(word.state, self.settings.max_sleep_seconds, self.chance())
@@ -218,6 +225,12 @@ class Poll:
         if unfinished:
             return None
         return restart_due(word.bot_id, session, word.state, self.settings.restart_rules)
+
+    def _ordered_restart(self, word: BotWord, session: Session, known: KnownBot) -> RestartBot | None:
+        ordered = restart_ordered(session, known.restart, word.facts.quarantined)
+        if ordered is None and self.code.takes_hooks_by_handshake(word):
+            ordered = restart_for_hooks(word.state, self.code.hooks_for(word).version)
+        return ordered
 
     async def _shards_with_orders_to_end(
         self, bot_id: str, unfinished: list[UnfinishedRun], now: datetime
