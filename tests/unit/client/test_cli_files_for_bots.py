@@ -42,7 +42,7 @@ def test_what_the_server_refuses_is_told_in_its_words(server: ScriptedServer, sw
     server.script("server/bot_config", Answer(400, refusal))
     (tmp_path / "hooks.py").write_text("def")
 
-    ended = swarming("hooks", "upload", str(tmp_path / "hooks.py"))
+    ended = swarming("hooks", "upload", "--force", str(tmp_path / "hooks.py"))
 
     assert (ended.code, ended.err) == (1, "swarming: content: expected Python; line 1: invalid syntax\n")
 
@@ -122,7 +122,7 @@ def test_an_archive_is_sent_as_it_is(server: ScriptedServer, swarming: Swarming,
     server.script("server/bot_archive", VERSION)
     (tmp_path / "bot.zip").write_bytes(b"PK\0\xff")
 
-    assert swarming("bot-archive", "upload", str(tmp_path / "bot.zip")).code == 0
+    assert swarming("bot-archive", "upload", "--force", str(tmp_path / "bot.zip")).code == 0
     assert server.asked_for("server/bot_archive")[0].body == b"PK\0\xff"
 
 

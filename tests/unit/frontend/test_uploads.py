@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from swarming_common.bot_code.archive import MAIN, pack, unpack, version_of
+from swarming_common.bot_code.archive import CONFIG, HOOKS, MAIN, pack, unpack, version_of
 from swarming_common.bot_code.defaults import default_bootstrap, default_bot_config
 from swarming_common.bot_code.enrolment import digest_of
 from swarming_common.database.tables import enrolment_token, upload
@@ -215,6 +215,21 @@ async def test_bots_are_replaced_only_where_an_archive_is_taken_away(frontend):
 
     assert [one.status_code for one in (to_one, of_hooks)] == [400, 400]
     assert message(to_one) == "replace_bots: expected only where an archive is taken away"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({MAIN: b"def f(:"}, "body: expected Python in __main__.py; line 1: invalid syntax"),
+        ({MAIN: b"", HOOKS: b"return 1"}, "body: expected Python in config/bot_config.py; line 1: 'return' outside"),
+        ({MAIN: b"", CONFIG: b"{"}, "body: expected JSON in config/config.json"),
+        ({MAIN: b"", CONFIG: b"[]"}, "body: expected a JSON object in config/config.json"),
+    ],
+)
+async def test_an_archive_that_no_bot_could_start_from_is_refused_by_its_entry(frontend, files, expected):
+    answer = await put_archive(frontend, pack(files))
+
+    assert (answer.status_code, message(answer)[: len(expected)]) == (400, expected)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", ARCHIVE[:-20], ARCHIVE[:40]])

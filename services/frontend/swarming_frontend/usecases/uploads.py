@@ -16,7 +16,7 @@ from swarming_common.database.port import Database
 from swarming_common.errors import InvalidInput, NotFound, Unavailable
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotFilesChanged
-from swarming_frontend.script_check import check_script
+from swarming_frontend.script_check import check_archive, check_script
 from swarming_frontend.store.uploads import NewUpload, UploadVersion, upload_version, upload_versions, write_upload
 
 log = structlog.get_logger(__name__)
@@ -123,7 +123,9 @@ def _default(kind: UploadKind) -> bytes | None:
 
 def _checked_digest(kind: UploadKind, content: bytes) -> str:
     if kind is UploadKind.BOT_ARCHIVE:
-        return version_of(unpack(content))
+        files = unpack(content)
+        check_archive(files)
+        return version_of(files)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
