@@ -39,7 +39,11 @@ print({LOADED!r})
 
 
 class TrialFailed(SwarmingError):
-    """What was to be uploaded does not work here; the text has its traceback."""
+    """What was to be uploaded does not work here; `details` is what it printed, with its traceback."""
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(f"{message}; --force uploads it all the same")
+        self.details = output[-LONGEST_OUTPUT:].rstrip()
 
 
 def try_hooks(source: str, archive: bytes | None, seconds: float = TRIAL_SECS) -> None:
@@ -53,7 +57,7 @@ def try_hooks(source: str, archive: bytes | None, seconds: float = TRIAL_SECS) -
             beside = [ARCHIVE]
         code, output = _run(["-I", "-c", LOAD_HOOKS, HOOKS, *beside], folder, seconds)
     if code != 0 or LOADED not in output.splitlines():
-        raise _failure("the hooks cannot be loaded", code, output)
+        raise TrialFailed(f"the hooks cannot be loaded (exit code {code})", output)
 
 
 def try_archive(archive: bytes, seconds: float = TRIAL_SECS) -> None:
@@ -63,7 +67,7 @@ def try_archive(archive: bytes, seconds: float = TRIAL_SECS) -> None:
         (folder / ARCHIVE).write_bytes(archive)
         code, output = _run([ARCHIVE, "is_fine"], folder, seconds)
     if code != 0 or NOT_LOADED in output:
-        raise _failure("the archive's check of itself fails", code, output)
+        raise TrialFailed(f"the archive's check of itself fails (exit code {code})", output)
 
 
 def _run(arguments: Sequence[str], folder: Path, seconds: float) -> tuple[int, str]:
@@ -89,9 +93,7 @@ def _run(arguments: Sequence[str], folder: Path, seconds: float) -> tuple[int, s
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     if code is None:
-        raise TrialFailed(
-            f"the trial does not end within {seconds:g} s; --force uploads it all the same\n{_tail(text)}"
-        )
+        raise TrialFailed(f"the trial does not end within {seconds:g} s", text)
     return code, text
 
 
@@ -104,11 +106,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             pass
     process.kill()
     process.wait()
-
-
-def _failure(what: str, code: int, output: str) -> TrialFailed:
-    return TrialFailed(f"{what} (exit code {code}); --force uploads it all the same\n{_tail(output)}")
-
-
-def _tail(output: str) -> str:
-    return output[-LONGEST_OUTPUT:].rstrip()

@@ -34,8 +34,8 @@ def test_hooks_that_raise_are_refused_with_their_traceback_and_not_sent(
     ended = swarming("hooks", "upload", str(tmp_path / "hooks.py"))
 
     assert ended.code == 1
-    assert "line 2" in ended.err
-    assert "No module named 'no_such_module'" in ended.err
+    assert '  File "bot_config.py", line 2, in <module>' in ended.err.splitlines()
+    assert ended.err.splitlines()[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
     assert "--force" in ended.err
     assert server.asked_for("server/bot_config") == []
 
@@ -62,8 +62,9 @@ def test_hooks_find_the_modules_of_the_bots_zip():
     hooks = "from api import platforms\nassert platforms.NAME\n"
 
     try_hooks(hooks, a_zip(**{"api/__init__": "", "api/platforms": "NAME = 'x'"}))
-    with pytest.raises(TrialFailed, match="No module named 'api'"):
+    with pytest.raises(TrialFailed) as failed:
         try_hooks(hooks, None)
+    assert "No module named 'api'" in failed.value.details
 
 
 @pytest.mark.parametrize("hooks", ["import os\nos._exit(0)\n", "raise SystemExit(0)\n"])
