@@ -233,7 +233,7 @@ async def told_of(world: World, bot: Bot, command: str) -> dict[str, Any]:
     for _ in range(500):
         answer = (await world.post("poll", bot.poll_body())).json()
         if answer["cmd"] == command:
-            return answer  # type: ignore[no-any-return]
+            return answer
         await world.turn()
     raise AssertionError(f"never told {command}")
 
