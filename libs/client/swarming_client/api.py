@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from swarming_client.bot_messages import BotEventList, BotInfo, BotList
-from swarming_client.errors import UnexpectedReply
+from swarming_client.errors import NotFound, UnexpectedReply
 from swarming_client.follow import LONGEST_HOLD_SECS, Waiting, follow_output, follow_result
 from swarming_client.messages import (
     CancelReply,
@@ -239,6 +239,14 @@ class Swarming:
     def uploads(self, kind: str) -> Uploads:
         """Look at, and change, a file for bots: `bot_config`, `bootstrap` or `bot_archive`."""
         return Uploads(kind, self._ask, self._ask)
+
+    def bot_zip(self) -> bytes | None:
+        """Get the zip that bots run; None if the server has none."""
+        try:
+            version = self._ask(lambda json: json.get("bot_version"), Call(method="GET", path="server/details"))
+            return None if version is None else self._transport.fetch(f"/swarming/api/v1/bot/bot_code/{version}")
+        except NotFound:
+            return None
 
     def join_token(self) -> JoinToken:
         """Make what lets a machine become a bot within the hour."""

@@ -6,6 +6,9 @@ from __future__ import annotations
 class SwarmingError(Exception):
     """The root of every error that this package raises on purpose; its text is fit for people."""
 
+    details = ""
+    """More lines for people, a traceback, say."""
+
 
 class UsageError(SwarmingError):
     """The caller asked for something that makes no sense, before any server was asked."""

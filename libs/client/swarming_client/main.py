@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return _complain(str(error), USAGE)
     except SwarmingError as error:
-        return _complain(str(error), FAILURE)
+        return _complain(str(error), FAILURE, error.details)
     except OSError as error:  # a full disk behind standard output, say
         return _complain(str(error), FAILURE)
 
@@ -127,6 +127,8 @@ def _drop_unwritten_output() -> None:
     os.close(nowhere)
 
 
-def _complain(message: str, code: int) -> int:
+def _complain(message: str, code: int, details: str = "") -> int:
     print("swarming: " + " ".join(message.split()), file=sys.stderr)
+    if details:
+        print(details, file=sys.stderr)
     return code

@@ -72,6 +72,17 @@ class Transport:
         """Close the connections."""
         self._http.close()
 
+    def fetch(self, path: str) -> bytes:
+        """Return what is at a path of the server, whatever it is; asked once. Raises a SwarmingError."""
+        try:
+            reply = self._http.get(f"{self._server}{path}", timeout=httpx.Timeout(ANSWER_TIMEOUT_SECS))
+        except httpx.HTTPError as error:
+            raise ServerUnavailable(f"{self._server} cannot be reached ({_reason(error)})") from error
+        if not reply.is_success:
+            kind = NotFound if reply.status_code == 404 else RequestRefused
+            raise kind(f"{path}: {reply.status_code} {reply.reason_phrase}", reply.status_code)
+        return reply.content
+
     def send(self, call: Call) -> Json:
         """Return the JSON object that answers the call; raises a SwarmingError."""
         give_up_at: float | None = None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swarming_client.connection import add_connection_options, connect
 from swarming_client.console import Console
@@ -12,6 +14,9 @@ from swarming_client.display import time_text
 from swarming_client.errors import UsageError
 from swarming_client.option_types import count
 from swarming_client.uploads import UploadedVersion, Uploads
+
+if TYPE_CHECKING:
+    from swarming_client.api import Swarming
 
 HEADER = ("VERSION", "WHO", "WHEN (UTC)", "BYTES", "DIGEST", "")
 
@@ -31,8 +36,8 @@ def add_version_actions(actions: Subparsers[argparse.ArgumentParser], what: str)
     revert.add_argument("version", type=count, help="which one; 0 is what comes with the server's release")
 
 
-def add_script_actions(actions: Subparsers[argparse.ArgumentParser], what: str) -> None:
-    """Add what can be done to a script."""
+def add_script_actions(actions: Subparsers[argparse.ArgumentParser], what: str) -> argparse.ArgumentParser:
+    """Add what can be done to a script; returns the parser of `upload`."""
     show = actions.add_parser("show", help=f"print {what}")
     add_connection_options(show)
     show.add_argument("version", type=count, nargs="?", help="an old version (default: the one in force)")
@@ -44,10 +49,22 @@ def add_script_actions(actions: Subparsers[argparse.ArgumentParser], what: str) 
     diff.add_argument("first", type=count, metavar="FROM", help="a version; 0 is what comes with the server's release")
     diff.add_argument("second", type=count, metavar="TO", nargs="?", help="another (default: the one in force)")
     add_version_actions(actions, what)
+    return upload
 
 
-def run_script_action(args: argparse.Namespace, kind: str, whose: str = "") -> int:
-    """Do one of the actions on a script; `whose` adds for whom a version is in force."""
+def add_force(upload: argparse.ArgumentParser) -> None:
+    """Add `--force` to what is tried before it is uploaded."""
+    upload.add_argument("--force", action="store_true", help="upload it without trying it on this machine first")
+
+
+def run_script_action(
+    args: argparse.Namespace,
+    kind: str,
+    whose: str = "",
+    try_first: Callable[[Swarming, str], None] | None = None,
+) -> int:
+    """Do one of the actions on a script; `whose` adds for whom a version is in force. `try_first` is called before an
+    upload, with the text, and raises if that does not work."""
     with Console() as console, connect(args, console) as client:
         uploads = client.uploads(kind)
         if args.action == "show":
@@ -57,7 +74,10 @@ def run_script_action(args: argparse.Namespace, kind: str, whose: str = "") -> i
             else:
                 console.write(found.content or "")
         elif args.action == "upload":
-            tell(console, uploads.upload(_text_of(args.file)), args, whose)
+            text = _text_of(args.file)
+            if try_first is not None:
+                try_first(client, text)
+            tell(console, uploads.upload(text), args, whose)
         elif args.action == "diff":
             console.write(uploads.diff(args.first, args.second))
         else:

@@ -110,9 +110,13 @@ class Uploads:
         reply = self._ask_json(dict, Call(method="GET", path=f"{self._path}/diff", query=query))
         return str(reply.get("diff", ""))
 
-    def revert(self, number: int) -> UploadedVersion:
-        """Put an old version in force again, as a new one; 0 is what comes with the release."""
-        return self._post(f"{self._path}/revert", {"version": number})
+    def revert(self, number: int, *, replace_bots: bool = False) -> UploadedVersion:
+        """Put an old version in force again, as a new one; 0 is what comes with the release.
+
+        replace_bots: where that takes an archive away, its bots move to the server's own zip instead of keeping it.
+        """
+        more = {"replace_bots": True} if replace_bots else {}
+        return self._post(f"{self._path}/revert", {"version": number, **more})
 
     def _get(self, path: str) -> UploadedVersion:
         return self._ask(UploadedVersion.from_json, Call(method="GET", path=path))

@@ -36,6 +36,7 @@ from swarming_botgateway.usecases.note_missing import LOOK_SECONDS, NoteMissing
 from swarming_botgateway.usecases.obey_commands import ObeyCommands
 from swarming_botgateway.usecases.poll import Poll
 from swarming_botgateway.usecases.record_event import RecordEvent
+from swarming_botgateway.usecases.refuse_inputs import RefuseInputs
 from swarming_botgateway.usecases.registry import Usecases
 from swarming_botgateway.usecases.report import ReportRun
 from swarming_botgateway.usecases.tell_account import TellAccount
@@ -188,6 +189,7 @@ def _usecases(parts: _Parts) -> Usecases:
         next_run=NextRun(report=report, poll=poll),
         poll=poll,
         record_event=RecordEvent(ports.database, parts.events, parts.offers, parts.presence),
+        refuse_inputs=RefuseInputs(report),
         report=report,
         tell_account=TellAccount(database=ports.database),
     )

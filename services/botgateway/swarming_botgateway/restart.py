@@ -12,6 +12,9 @@ from swarming_botgateway.sessions import Session
 JITTER = 0.2
 """A fleet that was started together must not restart together (2015's share)."""
 
+FAILED_UPDATE = "Failed to self-update the bot"
+"""Why an upstream bot keeps itself in quarantine after an update that failed. It drops the reason only at a restart."""
+
 
 @dataclass(frozen=True, slots=True)
 class RestartBot:
@@ -35,12 +38,33 @@ class RestartRules:
     host_secs: float
 
 
-def restart_due(
-    bot_id: str, session: Session, state: Mapping[str, Any], asked: AskedRestart | None, rules: RestartRules
-) -> RestartBot | RebootHost | None:
-    """What is due, None if nothing is. The moment differs between bots and stays the same for a process."""
+def restart_for_hooks(state: Mapping[str, Any], version: int) -> RestartBot | None:
+    """For a bot whose hooks come with the handshake and are this version now: whether it has to fetch them. It repeats
+    in its state which version a handshake told it; one that does not is left alone."""
+    told = state.get("bot_config")
+    revision = told.get("revision") if isinstance(told, dict) else None
+    if not isinstance(revision, str) or revision == str(version):
+        return None
+    return RestartBot(f"There are other hooks: version {version} instead of {revision}.")
+
+
+def restart_ordered(session: Session, asked: AskedRestart | None, own_quarantine: str | None) -> RestartBot | None:
+    """The restart that reaches a bot also while it may not work; None if there is none.
+
+    Somebody asked for it, or the bot keeps itself in quarantine (`own_quarantine` is its reason) because an update
+    failed. The second is for a bot that need not update any more: a poll is told an update before anything else.
+    """
     if asked is not None and session.began < asked.since:
         return RestartBot(asked.reason)
+    if own_quarantine is not None and FAILED_UPDATE in own_quarantine:
+        return RestartBot("The bot quarantined itself because an update failed, and it need not update any more.")
+    return None
+
+
+def restart_due(
+    bot_id: str, session: Session, state: Mapping[str, Any], rules: RestartRules
+) -> RestartBot | RebootHost | None:
+    """What is due by its age, None if nothing is. The moment differs between bots and stays the same for a process."""
     if _is_over(state.get("uptime"), rules.host_secs, bot_id):
         return RebootHost("The machine has been up for long enough.")
     if _is_over(state.get("running_time"), rules.bot_secs, f"{bot_id} {session}"):

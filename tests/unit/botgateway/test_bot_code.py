@@ -16,8 +16,10 @@ from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotFilesChanged
 from tests.unit.botgateway.world import BASE, Bot, World, a_world, opened_ports, some_settings
 
+UPSTREAM = pack({MAIN: b"print('upstream')", CONFIG: b"{}"})
 
-async def upload(world: World, kind: str, version: int, content: bytes | None) -> None:
+
+async def upload(world: World, kind: str, version: int, content: bytes | None, **more: Any) -> None:
     """As a frontend does."""
     digest = None if content is None else hashlib.sha256(content).hexdigest()
     if kind == "bot_archive" and content is not None:
@@ -29,6 +31,7 @@ async def upload(world: World, kind: str, version: int, content: bytes | None) -
         "digest": digest,
         "uploaded_by": "user:a",
         "uploaded_ts": datetime.now(UTC),
+        **more,
     }
     await world.ports.database.write(lambda c: c.execute(insert(tables.upload), row))
 
@@ -202,6 +205,103 @@ async def test_the_handshake_tells_which_version_is_expected(world):
     bot.state["bot_code"] = {"updates": True}
 
     assert (await world.shake_hands(bot)).json()["bot_version"] == await served(world)
+
+
+# --- an uploaded archive and its bots
+
+
+async def a_bot_of_an_archive(world: World) -> Bot:
+    """A bot of upstream's that runs the archive in force."""
+    built = await served(world)
+    await upload(world, "bot_archive", 1, UPSTREAM)
+    world.ports.bus.send(addresses.ALL_GATEWAYS, BotFilesChanged())
+    bot = Bot("bot1")
+    bot.version = await moved_on_from(world, built)
+    await shake_hands(world, bot)
+    return bot
+
+
+async def shake_hands(world: World, bot: Bot) -> dict[str, Any]:
+    """It repeats in its state what the handshake says of hooks."""
+    greeted: dict[str, Any] = (await world.shake_hands(bot)).json()
+    bot.state["bot_config"] = {"name": greeted["bot_config_name"], "revision": greeted["bot_config_rev"]}
+    return greeted
+
+
+async def told_of(world: World, bot: Bot, command: str) -> dict[str, Any]:
+    """The answer to the first poll that is told this command; the gateway hears of uploads by a hint."""
+    for _ in range(500):
+        answer = (await world.post("poll", bot.poll_body())).json()
+        if answer["cmd"] == command:
+            return answer
+        await world.turn()
+    raise AssertionError(f"never told {command}")
+
+
+@pytest.mark.parametrize("quarantined", [None, "the hooks are bad"])
+async def test_bots_of_an_archive_fetch_new_hooks_by_a_restart_also_from_quarantine(sqlite_folder, quarantined):
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0)) as world:
+        bot = await a_bot_of_an_archive(world)
+        if quarantined:
+            bot.state["quarantined"] = quarantined
+        before = bot.state["bot_config"]["revision"]
+
+        await upload(world, "bot_config", 1, b"def get_state(bot):\n    return {'hooks': 1}")
+        world.ports.bus.send(addresses.ALL_GATEWAYS, BotFilesChanged())
+        told = await told_of(world, bot, "bot_restart")
+        bot.process = "p/2"
+        greeted = await shake_hands(world, bot)
+        hooks: dict[str, Any] = {}
+        exec(greeted["bot_config"], hooks)
+
+        assert (before, greeted["bot_config_rev"]) == ("0", "1")
+        assert told["message"] == "There are other hooks: version 1 instead of 0."
+        assert hooks["get_state"](None) == {"hooks": 1}
+        assert "on_before_task" in hooks  # what bots without CIPD need is still there
+        assert (await world.post("poll", bot.poll_body())).json()["cmd"] == "sleep"
+
+
+async def test_the_revision_is_that_of_the_hooks_which_the_bot_has(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0)) as world:
+        old = await served(world)
+        await upload(world, "bot_config", 1, b"x = 1\n")
+        world.ports.bus.send(addresses.ALL_GATEWAYS, BotFilesChanged())
+        new = await moved_on_from(world, old)
+        revisions = {}
+        for version in (old, new, "brought from elsewhere"):
+            bot = Bot("bot1")
+            bot.version = version
+            revisions[version] = (await shake_hands(world, bot))["bot_config_rev"]
+
+        assert revisions == {old: "0", new: "1", "brought from elsewhere": "0"}
+
+
+@pytest.mark.parametrize(("replaces_bots", "command"), [(None, "sleep"), (True, "update")])
+async def test_taking_an_archive_away_leaves_its_bots_unless_somebody_says_so(sqlite_folder, replaces_bots, command):
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0)) as world:
+        bot = await a_bot_of_an_archive(world)
+
+        await upload(world, "bot_archive", 2, None, replaces_bots=replaces_bots)
+        world.ports.bus.send(addresses.ALL_GATEWAYS, BotFilesChanged())
+        await moved_on_from(world, bot.version)
+
+        assert (await world.post("poll", bot.poll_body())).json()["cmd"] == command
+
+
+async def test_a_bot_that_could_not_take_a_bad_archive_restarts_once_the_archive_is_reverted(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0)) as world:
+        bot = await a_bot_of_an_archive(world)
+        await upload(world, "bot_archive", 2, pack({MAIN: b"raise SystemExit(1)"}))
+        world.ports.bus.send(addresses.ALL_GATEWAYS, BotFilesChanged())
+        await told_of(world, bot, "update")
+        bot.state["quarantined"] = "Failed to self-update the bot"
+        still = (await world.post("poll", bot.poll_body())).json()
+
+        await upload(world, "bot_archive", 3, UPSTREAM)
+        world.ports.bus.send(addresses.ALL_GATEWAYS, BotFilesChanged())
+        await told_of(world, bot, "bot_restart")
+
+        assert still["cmd"] == "update"
 
 
 # --- joining

@@ -71,7 +71,8 @@ class BotCodeStoreContract:
 
         assert found.current == CurrentCode(version="upstream", is_uploaded=True)
         assert (await rows(database)).current == CurrentCode(version="v1", is_uploaded=False)
-        assert found.served == (await rows(database)).served == {"v1", "upstream"}
+        assert found.replaced == {"v1", "upstream"}
+        assert (await rows(database)).replaced == {"v1"}
         assert await database.read(lambda c: read_zip(c, "upstream")) == b"zip"
         assert await database.read(lambda c: read_zip(c, "v1")) == b"v1"
         assert await database.read(lambda c: read_zip(c, "v2")) is None
@@ -97,7 +98,7 @@ class BotCodeStoreContract:
         await built(database, "old")
         await built(database, "new", now=NOW + KEPT_FOR + timedelta(seconds=1))
 
-        assert (await rows(database)).served == {"new"}
+        assert (await rows(database)).builds == {"new": 0}
 
     async def test_a_token_is_good_until_it_expires(self, database):
         expires = NOW + timedelta(hours=1)

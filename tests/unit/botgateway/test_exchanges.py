@@ -94,7 +94,7 @@ async def test_a_poll_with_nothing_to_do(sqlite_folder):
     assert types_of(answer) == {"cmd": str, "duration": float, "quarantined": bool, "session": str}
 
 
-async def test_a_poll_with_a_task_that_uses_everything(world, bot):
+async def test_a_poll_with_a_task_that_uses_everything(sqlite_folder):
     properties = some_properties(
         command=("python3", "-u", "-c", "…"),
         dimensions=(("id", "bot1"), ("pool", "default")),
@@ -106,7 +106,10 @@ async def test_a_poll_with_a_task_that_uses_everything(world, bot):
         io_timeout_secs=60,
     )
 
-    run, manifest = await given_a_run(world, bot, properties=properties, secret_bytes="c2VjcmV0", realm="a:b")
+    async with a_world(sqlite_folder, some_settings(bots_have_cipd=True)) as world:
+        bot = UpstreamBot(world)
+        await bot.shake_hands()
+        run, manifest = await given_a_run(world, bot, properties=properties, secret_bytes="c2VjcmV0", realm="a:b")
 
     assert manifest.pop("bot_ping_tolerance_secs") == 600  # for our own bot; upstream's reads what it knows
     assert manifest == {
@@ -142,14 +145,16 @@ async def test_the_inputs_of_a_task_are_in_its_manifest(world, bot):
     assert manifest["data"] == [["http://h/a.zip", "a.zip"], ["http://h/b.zip#sha256=" + "0" * 64, ""]]
 
 
-async def test_packages_and_containment_are_in_the_manifest_as_they_were_asked_for(world, bot):
+async def test_packages_and_containment_are_in_the_manifest_as_they_were_asked_for(sqlite_folder):
     package = {"package_name": "infra/x/${platform}", "version": "latest", "path": "bin"}
     client = CipdPackage(package_name="infra/cipd", version="git_revision:abc")
     cipd = CipdInput(server="https://cipd", client_package=client, packages=(CipdPackage(**package),))
 
-    _, manifest = await given_a_run(
-        world, bot, properties=some_properties(cipd_input=cipd, containment_type="JOB_OBJECT")
-    )
+    async with a_world(sqlite_folder, some_settings(bots_have_cipd=True)) as world:
+        bot = UpstreamBot(world)
+        await bot.shake_hands()
+        properties = some_properties(cipd_input=cipd, containment_type="JOB_OBJECT")
+        _, manifest = await given_a_run(world, bot, properties=properties)
 
     assert manifest["cipd_input"] == {
         "server": "https://cipd",

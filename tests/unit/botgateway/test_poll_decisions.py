@@ -1,13 +1,15 @@
-"""What a poll is answered, in the order of decisions: an order to end, quarantine or maintenance, a restart, a task."""
+"""What a poll is answered, in the order of decisions: an order to end, a restart that was ordered, quarantine or
+maintenance, a task."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert
+import pytest
+from sqlalchemy import insert, update
 
 from swarming_botgateway.bot_facts import AskedRestart
-from swarming_botgateway.restart import RebootHost, RestartBot, RestartRules, restart_due
+from swarming_botgateway.restart import RebootHost, RestartBot, RestartRules, restart_due, restart_ordered
 from swarming_botgateway.sessions import begin_session
 from swarming_botgateway.usecases.keep_standing import KeepStanding
 from swarming_common.database import tables
@@ -247,17 +249,60 @@ async def test_a_process_that_began_after_somebody_asked_is_not_restarted(world)
     assert "request_restart" not in await event_types(world)
 
 
-async def test_a_quarantined_bot_is_not_restarted(world):
+@pytest.mark.parametrize(
+    ("state", "settings"),
+    [({}, quarantine()), ({"quarantined": "a full disk"}, {}), ({"maintenance": "cleaning"}, {})],
+    ids=["quarantined by people", "quarantined by itself", "in maintenance"],
+)
+async def test_a_restart_that_somebody_ordered_reaches_a_bot_that_may_not_work_once(world, state, settings):
+    bot = await world.a_connected_bot()
+    bot.state |= state
+    await set_of(world, is_told=False, restart="why", restart_ts=datetime.now(UTC), **settings)
+
+    told = await world.start_poll(bot)
+    bot.process = "p/2"
+    await world.shake_hands(bot)
+
+    assert (told["cmd"], told["message"]) == ("bot_restart", "why")
+    assert (await world.start_poll(bot))["cmd"] == "sleep"
+
+
+async def test_a_bot_quarantined_after_failures_is_restarted_if_somebody_orders_it(world):
     bot = await world.a_connected_bot()
     later = datetime.now(UTC) + timedelta(seconds=1)
-    await set_of(world, is_told=False, restart="why", restart_ts=later, **quarantine())
+    await set_of(world, is_told=False, restart="why", restart_ts=later)
+    failed = {"auto_quarantined": "5 internal failures in a row", "auto_quarantined_ts": datetime.now(UTC)}
+    await world.ports.database.write(lambda c: c.execute(update(tables.bot).values(**failed)))
 
-    assert (await world.start_poll(bot))["cmd"] == "sleep"
+    assert (await world.start_poll(bot))["cmd"] == "bot_restart"
+
+
+async def test_a_restart_by_age_waits_until_the_bot_may_work(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(bot_restart_secs=10)) as world:
+        bot = await world.a_connected_bot()
+        bot.state |= {"running_time": 1e6, "quarantined": "a full disk"}
+
+        assert (await world.start_poll(bot))["cmd"] == "sleep"
+
+
+async def test_a_bot_whose_update_failed_is_restarted_once_it_need_not_update(world):
+    """Upstream's bot keeps that quarantine in its process until it restarts."""
+    bot = await world.a_connected_bot()
+    bot.state["quarantined"] = "Failed to self-update the bot"
+
+    told = await world.start_poll(bot)
+    del bot.state["quarantined"]
+    bot.process = "p/2"
+    await world.shake_hands(bot)
+    poll, _ = await world.held_poll(bot)
+
+    assert (told["cmd"], "an update failed" in told["message"]) == ("bot_restart", True)
+    assert not poll.done()
 
 
 async def test_a_host_is_rebooted_only_where_somebody_chose_it(sqlite_folder):
     never = RestartRules(bot_secs=0, host_secs=0)
-    assert restart_due("b", begin_session("p", NOW, None), {"uptime": 1e9}, None, never) is None
+    assert restart_due("b", begin_session("p", NOW, None), {"uptime": 1e9}, never) is None
 
     async with a_world(sqlite_folder, some_settings(host_reboot_secs=1000)) as world:
         bot = await world.a_connected_bot()
@@ -269,23 +314,23 @@ def test_bots_that_began_together_restart_at_different_times():
     rules = RestartRules(bot_secs=1000, host_secs=0)
     session = begin_session("p", NOW, None)
 
-    due = [restart_due(f"bot{n}", session, {"running_time": 1000}, None, rules) for n in range(200)]
+    due = [restart_due(f"bot{n}", session, {"running_time": 1000}, rules) for n in range(200)]
 
     assert 50 < sum(one is not None for one in due) < 150
-    assert all(restart_due(f"bot{n}", session, {"running_time": 1201}, None, rules) for n in range(200))
-    assert not any(restart_due(f"bot{n}", session, {"running_time": 799}, None, rules) for n in range(200))
+    assert all(restart_due(f"bot{n}", session, {"running_time": 1201}, rules) for n in range(200))
+    assert not any(restart_due(f"bot{n}", session, {"running_time": 799}, rules) for n in range(200))
 
 
 def test_an_uptime_that_is_none_restarts_nothing():
     rules = RestartRules(bot_secs=1, host_secs=1)
     session = begin_session("p", NOW, None)
 
-    assert [
-        restart_due("b", session, state, None, rules) for state in ({}, {"uptime": "long"}, {"running_time": True})
-    ] == [None] * 3
-    assert isinstance(restart_due("b", session, {"uptime": 9}, None, rules), RebootHost)
+    assert [restart_due("b", session, state, rules) for state in ({}, {"uptime": "long"}, {"running_time": True})] == [
+        None
+    ] * 3
+    assert isinstance(restart_due("b", session, {"uptime": 9}, rules), RebootHost)
     asked = AskedRestart(reason="r", since=NOW + timedelta(seconds=1))
-    assert restart_due("b", session, {"uptime": 9}, asked, rules) == RestartBot("r")
+    assert restart_ordered(session, asked, None) == RestartBot("r")
 
 
 async def test_a_bot_that_said_goodbye_is_away_until_its_next_handshake(world):

@@ -42,7 +42,7 @@ def test_what_the_server_refuses_is_told_in_its_words(server: ScriptedServer, sw
     server.script("server/bot_config", Answer(400, refusal))
     (tmp_path / "hooks.py").write_text("def")
 
-    ended = swarming("hooks", "upload", str(tmp_path / "hooks.py"))
+    ended = swarming("hooks", "upload", "--force", str(tmp_path / "hooks.py"))
 
     assert (ended.code, ended.err) == (1, "swarming: content: expected Python; line 1: invalid syntax\n")
 
@@ -111,15 +111,18 @@ def test_an_archive_can_be_shown_and_removed(server: ScriptedServer, swarming: S
     server.script("server/bot_archive/revert", VERSION)
 
     assert swarming("bot-archive", "show").out.startswith("version 2, by user:a")
-    assert swarming("bot-archive", "remove").code == 0
-    assert server.asked_for("server/bot_archive/revert")[0].body == {"version": 0}
+    removed, replaced = swarming("bot-archive", "remove"), swarming("bot-archive", "remove", "--replace-bots")
+    assert (removed.code, "bots that run the archive keep it" in removed.err) == (0, True)
+    assert "move to the server's zip now" in replaced.err
+    asked = [one.body for one in server.asked_for("server/bot_archive/revert")]
+    assert asked == [{"version": 0}, {"version": 0, "replace_bots": True}]
 
 
 def test_an_archive_is_sent_as_it_is(server: ScriptedServer, swarming: Swarming, tmp_path: Path):
     server.script("server/bot_archive", VERSION)
     (tmp_path / "bot.zip").write_bytes(b"PK\0\xff")
 
-    assert swarming("bot-archive", "upload", str(tmp_path / "bot.zip")).code == 0
+    assert swarming("bot-archive", "upload", "--force", str(tmp_path / "bot.zip")).code == 0
     assert server.asked_for("server/bot_archive")[0].body == b"PK\0\xff"
 
 

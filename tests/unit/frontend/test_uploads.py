@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import select
 
-from swarming_common.bot_code.archive import MAIN, pack, unpack, version_of
+from swarming_common.bot_code.archive import CONFIG, HOOKS, MAIN, pack, unpack, version_of
 from swarming_common.bot_code.defaults import default_bootstrap, default_bot_config
 from swarming_common.bot_code.enrolment import digest_of
-from swarming_common.database.tables import enrolment_token
+from swarming_common.database.tables import enrolment_token, upload
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotFilesChanged
 from swarming_common.hints.wire import Hint
@@ -190,6 +190,46 @@ async def test_an_archive_can_be_taken_away_and_brought_back(frontend):
     assert (await frontend.get("server/bot_archive")).json()["version"] == "3"
     versions = (await frontend.get("server/bot_archive/versions")).json()["items"]
     assert [one.get("reverted_to") for one in versions] == ["1", "0", None]
+
+
+async def newest_archive_row(frontend):
+    query = select(upload).where(upload.c.kind == "bot_archive").order_by(upload.c.version.desc()).limit(1)
+    return await frontend.database.read(lambda c: c.execute(query).one())
+
+
+@pytest.mark.parametrize(("query", "kept"), [("", None), ("?replace_bots=true", True)])
+async def test_whether_the_bots_of_a_removed_archive_are_replaced_is_kept(frontend, query, kept):
+    await put_archive(frontend, ARCHIVE)
+
+    answer = await frontend.client.delete(f"{API}/server/bot_archive{query}")
+
+    assert answer.status_code == 200
+    assert (await newest_archive_row(frontend)).replaces_bots is kept
+
+
+async def test_bots_are_replaced_only_where_an_archive_is_taken_away(frontend):
+    await put_archive(frontend, ARCHIVE)
+
+    to_one = await frontend.post("server/bot_archive/revert", {"version": 1, "replace_bots": True})
+    of_hooks = await frontend.post("server/bot_config/revert", {"version": 0, "replace_bots": True})
+
+    assert [one.status_code for one in (to_one, of_hooks)] == [400, 400]
+    assert message(to_one) == "replace_bots: expected only where an archive is taken away"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({MAIN: b"def f(:"}, "body: expected Python in __main__.py; line 1: invalid syntax"),
+        ({MAIN: b"", HOOKS: b"return 1"}, "body: expected Python in config/bot_config.py; line 1: 'return' outside"),
+        ({MAIN: b"", CONFIG: b"{"}, "body: expected JSON in config/config.json"),
+        ({MAIN: b"", CONFIG: b"[]"}, "body: expected a JSON object in config/config.json"),
+    ],
+)
+async def test_an_archive_that_no_bot_could_start_from_is_refused_by_its_entry(frontend, files, expected):
+    answer = await put_archive(frontend, pack(files))
+
+    assert (answer.status_code, message(answer)[: len(expected)]) == (400, expected)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", ARCHIVE[:-20], ARCHIVE[:40]])

@@ -107,13 +107,15 @@ upload = Table(
     Column("content", LargeBinary),
     Column("digest", Text),
     Column("reverted_to", Integer),
+    Column("replaces_bots", Boolean),
     Column("uploaded_by", Text, nullable=False),
     Column("uploaded_ts", UtcDateTime, nullable=False),
     info=FRONTEND,
 )
 """Every version of what people uploaded for bots (bot_code/kinds.py); the highest counts. Without a content it means
 what comes with the release. `digest` is the version of the code in an archive, else the SHA-256 of the content;
-`reverted_to` names the version that this one repeats."""
+`reverted_to` names the version that this one repeats. `replaces_bots`, of an archive that was taken away, moves the
+archive's bots to the zip that is built here; otherwise they keep what they run."""
 
 enrolment_token = Table(
     "enrolment_token",

@@ -12,7 +12,7 @@ from swarming_botgateway.api.grown import read_grown_object
 from swarming_botgateway.api.replies import BASE, json_reply
 from swarming_botgateway.api.sender import external_ip, sender_of
 from swarming_botgateway.api.unknown_fields import count_unknown_keys
-from swarming_botgateway.bot_code.upstream import hooks_for, is_our_own
+from swarming_botgateway.bot_code.upstream import injected_hooks, is_our_own
 from swarming_botgateway.bot_word import Nameless, read_word
 from swarming_botgateway.usecases.connect import Handshake
 from swarming_common.release import server_version
@@ -21,7 +21,7 @@ REQUIRED_KEYS = ("dimensions", "state", "version")
 KNOWN_KEYS = frozenset({*REQUIRED_KEYS, "session_id", "session"})
 
 BOT_CONFIG_NAME = "bot_config.py"
-"""There is one bot_config for all, and it is in the bot's own archive."""
+"""There is one bot_config for all: in the zip that is built here, or sent to the bots of an uploaded archive."""
 
 
 async def shake_hands(request: Request) -> Response:
@@ -35,16 +35,17 @@ async def shake_hands(request: Request) -> Response:
         return json_reply({"bot_version": use.poll.nameless(word).version, "server_version": server_version()})
     handshake = Handshake(word=word, process=_process(body.get("session_id")), external_ip=external_ip(request))
     session = await use.connect(handshake, use.clock.now())
+    uploaded = use.code.hooks_for(word)
     reply: dict[str, Any] = {
         "bot_version": use.code.update_for(word) or word.facts.version,
         "server_version": server_version(),
         "session": str(session),
-        "bot_config_rev": str(use.code.hooks_version),
+        "bot_config_rev": str(uploaded.version),
         "bot_config_name": BOT_CONFIG_NAME,
     }
     if is_our_own(word.state):
         reply["next_poll"] = True  # its last update of a run may carry the next poll: older servers would refuse that
-    hooks = hooks_for(word.state, have_cipd=settings.bots_have_cipd)
+    hooks = injected_hooks(uploaded.source, word.state, have_cipd=settings.bots_have_cipd)
     return json_reply(reply if hooks is None else reply | {"bot_config": hooks})
 
 

@@ -24,9 +24,12 @@ KNOWN_KEYS = frozenset({*REQUIRED_KEYS, "session", "request_uuid", "force"})
 
 async def answer_poll(request: Request) -> Response:
     """The poll's answer, as soon as there is one."""
+    use = usecases_of(request)
     answer, session = await _considered(request)
     if isinstance(answer, Waiting):
-        answer = await usecases_of(request).poll.wait(answer, lambda: gone(request))
+        waiting, answer = answer, await use.poll.wait(answer, lambda: gone(request))
+        if waiting.lacks_cipd and isinstance(answer, Run):
+            answer = await use.refuse_inputs(answer, str(session), use.clock.now())
     return _reply(answer, None if session is None else str(session))
 
 

@@ -20,12 +20,13 @@ class BotUpdates(StrEnum):
 
 
 def update_for(
-    version: str, state: Mapping[str, Any], current: str | None, served: Collection[str], rule: BotUpdates
+    version: str, state: Mapping[str, Any], current: str | None, replaced: Collection[str], rule: BotUpdates
 ) -> str | None:
     """The version that a bot of this version is to update to; None if it is to go on as it is.
 
-    `current` is what bots should run and `served` what was ever served here. A bot may say in `state.bot_code` whether
-    it `updates` at all, and which version it `rejected`: one that it tried and that did not work on its machine.
+    `current` is what bots should run and `replaced` are the versions that it takes the place of. A bot may say in
+    `state.bot_code` whether it `updates` at all, and which version it `rejected`: one that it tried and that did not
+    work on its machine.
     """
     if current is None or version == current or rule is BotUpdates.OFF:
         return None
@@ -33,6 +34,6 @@ def update_for(
     word = word if isinstance(word, dict) else {}
     if word.get("updates") is False or word.get("rejected") == current:
         return None
-    if rule is BotUpdates.ALWAYS or word.get("updates") is True or version in served:
+    if rule is BotUpdates.ALWAYS or word.get("updates") is True or version in replaced:
         return current
     return None

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,7 +11,7 @@ import structlog
 from swarming_botgateway.bot_code.build import BotPackage, BuiltZip, build_zip
 from swarming_botgateway.bot_code.rule import BotUpdates, update_for
 from swarming_botgateway.bot_word import BotWord, Nameless
-from swarming_botgateway.store.bot_code import read_code_rows, read_zip, write_build
+from swarming_botgateway.store.bot_code import CodeRows, read_code_rows, read_zip, write_build
 from swarming_common.bot_code.current import CurrentCode
 from swarming_common.bot_code.defaults import default_bot_config
 from swarming_common.clock import Clock
@@ -25,20 +26,28 @@ ZIPS_KEPT = 4
 """In memory: the current one, and those that others still fetch."""
 
 
+@dataclass(frozen=True, slots=True)
+class HooksOfBot:
+    """The uploaded hooks of one bot."""
+
+    version: int
+    """0 if it has none: those of the release, or a bot that got its code elsewhere."""
+    source: str | None = None
+    """What the handshake brings, for a bot of an uploaded archive; in the server's own zip the hooks are a file."""
+
+
 class BotCode:
     """Which version bots should run, and the zips."""
 
     def __init__(self, database: Database, clock: Clock, package: BotPackage, rule: BotUpdates) -> None:
         self.on_change: Callable[[str], None] = lambda _: None
         """Told the version that bots should run from now on."""
-        self.hooks_version = 0
-        """Which version of the uploaded hooks is in force, 0 for those of the release."""
         self.current: CurrentCode | None = None
         self._database = database
         self._clock = clock
         self._package = package
         self._rule = rule
-        self._served: frozenset[str] = frozenset()
+        self._rows: CodeRows | None = None
         self._built: BuiltZip | None = None
         self._built_hooks: tuple[int, bytes] | None = None
         self._wanted: datetime | None = None
@@ -50,19 +59,34 @@ class BotCode:
         async with self._refreshing:
             now = self._clock.now()
             rows = await self._database.read(lambda connection: read_code_rows(connection, now))
-            self.hooks_version = rows.hooks_version
             hooks = default_bot_config().encode() if rows.hooks is None else rows.hooks
             built = await self._build(rows.hooks_version, hooks)
-            if built.version not in rows.served or self._wanted is None or now - self._wanted >= WANT_EVERY:
+            if built.version not in rows.builds or self._wanted is None or now - self._wanted >= WANT_EVERY:
                 await self._want(built, rows.hooks_version, now)
                 rows = await self._database.read(lambda connection: read_code_rows(connection, now))
-            self._served = rows.served
+            self._rows = rows
             self._take(rows.current)
 
     def update_for(self, word: BotWord | Nameless) -> str | None:
         """The version that this bot is to update to; None if it is to go on."""
         current = None if self.current is None else self.current.version
-        return update_for(word.version, word.state, current, self._served, self._rule)
+        replaced = frozenset() if self._rows is None else self._rows.replaced
+        return update_for(word.version, word.state, current, replaced, self._rule)
+
+    def takes_hooks_by_handshake(self, word: BotWord) -> bool:
+        """Whether this bot runs an archive that was uploaded here: the uploaded hooks are not in that zip."""
+        rows = self._rows
+        return rows is not None and word.version in rows.archives and word.version not in rows.builds
+
+    def hooks_for(self, word: BotWord) -> HooksOfBot:
+        """Which uploaded hooks a bot with this word has or gets."""
+        if self._rows is None:
+            return HooksOfBot(0)
+        if (version := self._rows.builds.get(word.version)) is not None:
+            return HooksOfBot(version)
+        if self.takes_hooks_by_handshake(word):
+            return HooksOfBot(self._rows.hooks_version, None if self._rows.hooks is None else self._rows.hooks.decode())
+        return HooksOfBot(0)
 
     async def zip_of(self, version: str) -> bytes | None:
         """The zip of a version that is, or was, served; None for any other. Raises DatabaseAway."""

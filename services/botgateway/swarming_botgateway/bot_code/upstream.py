@@ -8,7 +8,18 @@ from typing import Any
 
 def hooks_for(state: Mapping[str, Any], *, have_cipd: bool) -> str | None:
     """The hooks to send to a bot with this state; None for none. Our own bots need nothing of CIPD."""
-    return None if have_cipd or is_our_own(state) else _upstream_hooks()
+    return _upstream_hooks() if lacks_cipd(state, have_cipd=have_cipd) else None
+
+
+def injected_hooks(uploaded: str | None, state: Mapping[str, Any], *, have_cipd: bool) -> str | None:
+    """The text that the handshake brings: the uploaded hooks, if it brings those, and what this bot needs besides."""
+    parts = [one for one in (uploaded, hooks_for(state, have_cipd=have_cipd)) if one is not None]
+    return "\n".join(parts) if parts else None
+
+
+def lacks_cipd(state: Mapping[str, Any], *, have_cipd: bool) -> bool:
+    """Whether a bot with this state fetches inputs through CIPD and CAS, and there is no CIPD service for it."""
+    return not have_cipd and not is_our_own(state)
 
 
 def is_our_own(state: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """`bot_code`: the zips that gateways built; and, read only, what people uploaded for bots."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,8 +26,19 @@ class CodeRows:
     hooks: bytes | None
     """None for those that come with the release."""
     current: CurrentCode | None
-    served: frozenset[str]
-    """Every version that was ever served and is still remembered."""
+    builds: Mapping[str, int]
+    """Every version that was built here and is still remembered, with the version of the hooks in it."""
+    archives: frozenset[str]
+    """The versions of all uploaded archives."""
+    replaces_bots: bool
+    """Whether the bots of an archive that was taken away move to the build."""
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """The versions whose bots move to the current one. Bots of an archive move to another archive, and to a build
+        only if somebody said so: a build makes other bots of them, and they may be there for a reason."""
+        moves = self.replaces_bots or (self.current is not None and self.current.is_uploaded)
+        return frozenset(self.builds) | (self.archives if moves else frozenset())
 
 
 def read_code_rows(connection: Connection, now: datetime) -> CodeRows:
@@ -35,12 +47,14 @@ def read_code_rows(connection: Connection, now: datetime) -> CodeRows:
     archives = select(upload.c.digest).where(
         upload.c.kind == UploadKind.BOT_ARCHIVE.value, upload.c.digest.is_not(None)
     )
-    served = connection.execute(select(bot_code.c.version).union(archives)).scalars()
+    builds = connection.execute(select(bot_code.c.version, bot_code.c.hooks))
     return CodeRows(
         hooks_version=0 if hooks is None else hooks.version,
         hooks=None if hooks is None else hooks.content,
         current=read_current(connection, now),
-        served=frozenset(served),
+        builds={row.version: row.hooks for row in builds},
+        archives=frozenset(connection.execute(archives).scalars()),
+        replaces_bots=bool(connection.execute(_REPLACES_BOTS).scalar_one_or_none()),
     )
 
 
@@ -91,3 +105,10 @@ def _newest() -> Select[Any]:
 
 
 _NEWEST = _newest()
+
+_REPLACES_BOTS = (
+    select(upload.c.replaces_bots)
+    .where(upload.c.kind == UploadKind.BOT_ARCHIVE.value)
+    .order_by(upload.c.version.desc())
+    .limit(1)
+)

@@ -1,6 +1,7 @@
 """A bot asks for work: check it, offer it to its shards, and hold the request until there is a run.
 
-The order of decisions: update, session, an order to end, quarantine or maintenance, restart, a task, and else to sleep.
+The order of decisions: update, session, an order to end, a restart that was ordered, quarantine or maintenance, a
+restart or reboot that is due by age, a task, and else to sleep.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from swarming_botgateway.bot_code.served import BotCode
-from swarming_botgateway.bot_code.upstream import is_our_own
+from swarming_botgateway.bot_code.upstream import is_our_own, lacks_cipd
 from swarming_botgateway.bot_facts import KnownBot, UnfinishedRun
 from swarming_botgateway.bot_word import BotWord, Nameless
 from swarming_botgateway.health import sleep_seconds
@@ -19,7 +20,14 @@ from swarming_botgateway.history import event_of_word
 from swarming_botgateway.metrics import RUNS_HANDED_OUT
 from swarming_botgateway.offers import Closed, HeldPoll, Offers
 from swarming_botgateway.presence import Presence
-from swarming_botgateway.restart import RebootHost, RestartBot, restart_due, restart_event_id
+from swarming_botgateway.restart import (
+    RebootHost,
+    RestartBot,
+    restart_due,
+    restart_event_id,
+    restart_for_hooks,
+    restart_ordered,
+)
 from swarming_botgateway.sessions import Session
 from swarming_botgateway.settings import BotGatewaySettings
 from swarming_botgateway.store.bot_events import BotEvent
@@ -96,6 +104,8 @@ class Waiting:
     """What to answer if no run comes."""
     event: BotEvent | None = None
     """What goes into the bot's history then."""
+    lacks_cipd: bool = False
+    """The bot can fetch neither CIPD packages nor CAS inputs: its run is looked at before it gets it."""
 
 
 Gone = Callable[[], Coroutine[None, None, None]]
@@ -205,6 +215,8 @@ class Poll:
         unfinished: list[UnfinishedRun],
         now: datetime,
     ) -> Sleep | RestartBot | RebootHost | None:
+        if not unfinished and (ordered := self._ordered_restart(word, session, known)) is not None:
+            return ordered
         if not restrictions.may_work:
             seconds = sleep_seconds(word.state, self.settings.max_sleep_seconds, self.chance())
             if restrictions.until is not None:
@@ -212,7 +224,13 @@ class Poll:
             return Sleep(seconds, is_quarantined=restrictions.quarantine is not None)
         if unfinished:
             return None
-        return restart_due(word.bot_id, session, word.state, known.restart, self.settings.restart_rules)
+        return restart_due(word.bot_id, session, word.state, self.settings.restart_rules)
+
+    def _ordered_restart(self, word: BotWord, session: Session, known: KnownBot) -> RestartBot | None:
+        ordered = restart_ordered(session, known.restart, word.facts.quarantined)
+        if ordered is None and self.code.takes_hooks_by_handshake(word):
+            ordered = restart_for_hooks(word.state, self.code.hooks_for(word).version)
+        return ordered
 
     async def _shards_with_orders_to_end(
         self, bot_id: str, unfinished: list[UnfinishedRun], now: datetime
@@ -229,7 +247,11 @@ class Poll:
         dimensions = {key: tuple(values) for key, values in word.facts.dimensions.items()}
         shards = frozenset(one.shard for one in unfinished)
         held = self._offer(word, session, dimensions, shards or self._shards_of(word), now)
-        return Waiting(held=held, hold_seconds=self._short_hold_seconds if shards else self._hold_seconds(word))
+        return Waiting(
+            held=held,
+            hold_seconds=self._short_hold_seconds if shards else self._hold_seconds(word),
+            lacks_cipd=lacks_cipd(word.state, have_cipd=self.settings.bots_have_cipd),
+        )
 
     def _offer(
         self, word: BotWord, session: Session, dimensions: BotDimensions, shards: frozenset[int], now: datetime

@@ -8,6 +8,7 @@ from swarming_botgateway.usecases.join import Join
 from swarming_botgateway.usecases.next_run import NextRun
 from swarming_botgateway.usecases.poll import Poll
 from swarming_botgateway.usecases.record_event import RecordEvent
+from swarming_botgateway.usecases.refuse_inputs import RefuseInputs
 from swarming_botgateway.usecases.report import ReportRun
 from swarming_botgateway.usecases.tell_account import TellAccount
 from swarming_common.clock import Clock
@@ -24,5 +25,6 @@ class Usecases:
     next_run: NextRun
     poll: Poll
     record_event: RecordEvent
+    refuse_inputs: RefuseInputs
     report: ReportRun
     tell_account: TellAccount

@@ -36,9 +36,10 @@ class ScriptBody(Message):
 
 
 class RevertBody(Message):
-    """The version to go back to."""
+    """The version to go back to; `replace_bots` only where that takes an archive away."""
 
     version: Integer
+    replace_bots: bool = False
 
 
 ARCHIVE = body_in("application/zip", {"type": "string", "format": "binary"})
@@ -88,7 +89,8 @@ def _add_versions(kind: UploadKind) -> None:
         """Put an old version in force again, as a new one."""
         body = await read_message(request, RevertBody, MAX_SCRIPT_BODY_BYTES)
         by, now = str(caller_of(request)), use.clock.now()
-        return reply(_facts(await use.uploads.revert(kind, body.version, by, now)))
+        reverted = await use.uploads.revert(kind, body.version, by, now, replaces_bots=body.replace_bots)
+        return reply(_facts(reverted))
 
 
 for _kind in (UploadKind.BOT_CONFIG, UploadKind.BOOTSTRAP):
@@ -114,10 +116,12 @@ async def put_archive(request: Request, use: Use) -> Response:
 
 
 @router.delete(f"/{UploadKind.BOT_ARCHIVE}")
-async def remove_archive(request: Request, use: Use) -> Response:
-    """Go back to the zip that this server builds; the same as a revert to version 0."""
+async def remove_archive(request: Request, use: Use, replace_bots: bool = False) -> Response:
+    """Go back to the zip that this server builds; the same as a revert to version 0. Bots that run the archive keep it,
+    unless `replace_bots` has them move to that zip."""
     by, now = str(caller_of(request)), use.clock.now()
-    return reply(_facts(await use.uploads.revert(UploadKind.BOT_ARCHIVE, 0, by, now)))
+    removed = await use.uploads.revert(UploadKind.BOT_ARCHIVE, 0, by, now, replaces_bots=replace_bots)
+    return reply(_facts(removed))
 
 
 _add_versions(UploadKind.BOT_ARCHIVE)

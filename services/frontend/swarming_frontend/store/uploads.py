@@ -20,6 +20,8 @@ class NewUpload:
     reverted_to: int | None
     by: str
     now: datetime
+    replaces_bots: bool = False
+    """Of an archive that is taken away: its bots move to the zip that is built here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ def write_upload(connection: Connection, new: NewUpload) -> UploadVersion | None
         "content": new.content,
         "digest": new.digest,
         "reverted_to": new.reverted_to,
+        "replaces_bots": new.replaces_bots or None,
         "uploaded_by": new.by,
         "uploaded_ts": new.now,
     }

@@ -16,7 +16,7 @@ from swarming_common.database.port import Database
 from swarming_common.errors import InvalidInput, NotFound, Unavailable
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import BotFilesChanged
-from swarming_frontend.script_check import check_script
+from swarming_frontend.script_check import check_archive, check_script
 from swarming_frontend.store.uploads import NewUpload, UploadVersion, upload_version, upload_versions, write_upload
 
 log = structlog.get_logger(__name__)
@@ -78,11 +78,16 @@ class Uploads:
         new = NewUpload(kind=kind, content=content, digest=digest, reverted_to=None, by=by, now=now)
         return await self._write(new)
 
-    async def revert(self, kind: UploadKind, number: int, by: str, now: datetime) -> UploadVersion:
-        """Put an old version in force again, as a new one; 0 is what comes with the release. Raises NotFound,
-        DatabaseAway."""
+    async def revert(
+        self, kind: UploadKind, number: int, by: str, now: datetime, *, replaces_bots: bool = False
+    ) -> UploadVersion:
+        """Put an old version in force again, as a new one; 0 is what comes with the release. Where that takes an
+        archive away, the bots that run it keep it; with `replaces_bots` they move to the zip that is built here.
+        Raises NotFound, InvalidInput, DatabaseAway."""
         old = await self.one(kind, number)
         is_default = old.version is None or old.version.digest is None
+        if replaces_bots and not (kind is UploadKind.BOT_ARCHIVE and is_default):
+            raise InvalidInput("replace_bots", "expected only where an archive is taken away")
         new = NewUpload(
             kind=kind,
             content=None if is_default else old.content,
@@ -90,6 +95,7 @@ class Uploads:
             reverted_to=number,
             by=by,
             now=now,
+            replaces_bots=replaces_bots,
         )
         return await self._write(new)
 
@@ -117,7 +123,9 @@ def _default(kind: UploadKind) -> bytes | None:
 
 def _checked_digest(kind: UploadKind, content: bytes) -> str:
     if kind is UploadKind.BOT_ARCHIVE:
-        return version_of(unpack(content))
+        files = unpack(content)
+        check_archive(files)
+        return version_of(files)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
