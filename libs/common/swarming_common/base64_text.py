@@ -13,5 +13,9 @@ def decode_base64(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         pass
-    plain = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
-    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    padded = "".join(text.split()).translate(_URL_SAFE)
+    plain = padded.rstrip("=")
+    padding = -len(plain) % 4
+    if len(padded) - len(plain) not in (0, padding):
+        raise ValueError("wrong padding of base64")
+    return base64.b64decode(plain + "=" * padding, validate=True)

@@ -24,7 +24,7 @@ def test_every_form_means_the_same(text):
     assert decode_base64(text) == SECRET
 
 
-@pytest.mark.parametrize("text", ["%%", "é", "A", "AAAAA", "AA=A", "\0", "eA==\0"])
+@pytest.mark.parametrize("text", ["%%", "é", "A", "AAAAA", "AA=A", "\0", "eA==\0", "====", "eA==="])
 def test_what_is_no_base64_is_refused(text):
     with pytest.raises(ValueError, match=r"base64|padding|ASCII"):
         decode_base64(text)
