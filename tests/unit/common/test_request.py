@@ -265,3 +265,49 @@ def test_a_childs_automatic_tags_name_its_parent():
     tags = with_automatic_tags([], a_request(parent_run_id="7c2236638dbfed11"))
 
     assert "parent_task_id:7c2236638dbfed11" in tags
+
+
+def test_no_default_has_changed_since_requests_were_first_stored_without_them():
+    properties = TaskProperties(dimensions=(), execution_timeout_secs=60)
+    request = TaskRequest(
+        name="n", priority=1, authenticated="a", task_slices=(TaskSlice(properties=properties, expiration_secs=60),)
+    )
+
+    stored = request.model_dump(mode="json", exclude_defaults=True)
+    whole = request.model_dump(mode="json")
+
+    assert TaskRequest.model_validate(stored) == request
+    assert {name: whole[name] for name in whole.keys() - stored.keys()} == {
+        "bot_ping_tolerance_secs": 1200,
+        "outlives_parent": False,
+        "parent_run_id": None,
+        "pool_task_template": "AUTO",
+        "pubsub_auth_token": "",
+        "pubsub_topic": "",
+        "pubsub_userdata": "",
+        "realm": "",
+        "resultdb_enable": False,
+        "service_account": "none",
+        "tags": [],
+        "user": "",
+    }
+    [its] = whole["task_slices"]
+    assert (its["wait_for_capacity"], its["properties_hash"]) == (False, "")
+    assert {
+        name: one for name, one in its["properties"].items() if name not in stored["task_slices"][0]["properties"]
+    } == {
+        "cas_input_root": None,
+        "caches": [],
+        "cipd_input": None,
+        "command": [],
+        "containment_type": "NOT_SPECIFIED",
+        "data": [],
+        "env": [],
+        "env_prefixes": [],
+        "grace_period_secs": 30,
+        "has_secret_bytes": False,
+        "idempotent": False,
+        "io_timeout_secs": 0,
+        "outputs": [],
+        "relative_cwd": None,
+    }

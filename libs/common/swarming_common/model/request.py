@@ -2,6 +2,9 @@
 
 The dialects of the API (strings for integers, key/value objects, legacy fields) are translated at their adapters;
 limits are those of client-api-v1.md section 12.
+
+A stored request leaves out every field that has its default, so no default here may ever change: requests that were
+stored before would mean something else.
 """
 
 from pydantic import BaseModel, ConfigDict
