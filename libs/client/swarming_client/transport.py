@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from swarming_client.certificates import tls_context
 from swarming_client.errors import (
     NotAllowed,
     NotFound,
@@ -67,6 +68,7 @@ class Transport:
         self._http = http or open_http(server)
         self._sleep = sleep
         self._monotonic = monotonic
+        self._server_has_answered = False
 
     def close(self) -> None:
         """Close the connections."""
@@ -119,28 +121,31 @@ class Transport:
             raise UsageError(f"this is not text: {error.object!r}") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnexpectedReply(f"{self._server}: {_reason(error)}") from error
-        return self._read(reply)
+        try:
+            return self._read(reply)
+        except _Foreign as error:
+            # Whoever mistyped the address hears of it at once. Between two answers of the server it is trouble on the
+            # way (a login page, a proxy), and a command that has waited for hours does not end for it.
+            if self._server_has_answered:
+                raise _Transient(str(error)) from error
+            raise UnexpectedReply(f"{self._server} {error}") from error
 
     def _read(self, reply: httpx.Response) -> Json:
-        if reply.is_success:
-            return self._read_object(reply)
         if is_transient(reply):
             raise _Transient(f"answers {reply.status_code}: {error_message(reply)}", _retry_after(reply))
+        value = _object(reply)
         if reply.is_redirect:
-            target = reply.headers.get("location", "elsewhere")
-            raise UnexpectedReply(f"{self._server} redirects to {target}: is this the right address?")
+            raise _Foreign(f"redirects to {reply.headers.get('location', 'elsewhere')}: is this the right address?")
+        if reply.is_success and value is None:
+            raise _Foreign("does not answer in JSON: is it a Swarming server?")
+        if value is None or not (reply.is_success or isinstance(value.get("error"), (dict, str))):
+            raise _Foreign(f"answers {reply.status_code}, and not as a Swarming server: is there a proxy on the way?")
+        self._server_has_answered = True
+        if reply.is_success:
+            return value
         kinds = {401: NotAllowed, 403: NotAllowed, 404: NotFound}
         kind = kinds.get(reply.status_code, RequestRefused)
         raise kind(error_message(reply), reply.status_code)
-
-    def _read_object(self, reply: httpx.Response) -> Json:
-        try:
-            value = reply.json()
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise UnexpectedReply(f"{self._server} does not answer in JSON: is it a Swarming server?")
-        return value
 
 
 class _Transient(Exception):
@@ -151,15 +156,25 @@ class _Transient(Exception):
         self.retry_after_secs = retry_after_secs
 
 
+class _Foreign(Exception):
+    """An answer that no Swarming server gives."""
+
+
 def open_http(server: str) -> httpx.Client:
-    """Make the HTTP client for a server."""
-    return httpx.Client(
-        headers={"User-Agent": USER_AGENT},
-        # Plain HTTP needs no certificates, whose loading takes longer than the rest of the start.
-        verify=server.startswith("https:"),
+    """Make the HTTP client for a server, with the proxies and certificates that the environment names.
+
+    Raises UsageError if they cannot be used.
+    """
+    # Plain HTTP needs no certificates, whose loading takes longer than the rest of the start.
+    verify = tls_context() if server.startswith("https:") else False
+    try:
         # A proxy for the outside world cannot reach this machine's own loopback.
-        trust_env=not is_on_this_machine(server),
-    )
+        trust_env = not is_on_this_machine(server)
+        return httpx.Client(headers={"User-Agent": USER_AGENT}, verify=verify, trust_env=trust_env)
+    except (ValueError, httpx.InvalidURL, ImportError) as error:
+        # Neither the address nor the error is quoted: there may be a password in it.
+        wanted = "something like http://user:password@proxy:3128"
+        raise UsageError(f"http_proxy, https_proxy or all_proxy: expected {wanted}") from error
 
 
 def retry_delays() -> Iterator[float]:
@@ -183,6 +198,14 @@ def error_message(reply: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         message = None
     return " ".join(str(message or reply.reason_phrase or "no reason given").split())
+
+
+def _object(reply: httpx.Response) -> Json | None:
+    try:
+        value = reply.json()
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _retry_after(reply: httpx.Response) -> float:

@@ -186,6 +186,54 @@ def test_an_answer_that_no_swarming_server_gives_is_named_as_such(answer: httpx.
         Wire(answer).client().result(TASK)
 
 
+FOREIGN = [
+    httpx.Response(200, html="<h1>log in</h1>"),
+    httpx.Response(302, headers={"Location": "http://login.test"}),
+    httpx.Response(403, html="<h1>blocked</h1>"),
+    httpx.Response(407, html="<h1>who are you</h1>"),
+    httpx.Response(413, html="<h1>too large</h1>"),
+    httpx.Response(401, json={"message": "no token"}),
+]
+
+
+@pytest.mark.parametrize("answer", FOREIGN)
+def test_an_answer_of_something_on_the_way_does_not_end_what_the_server_had_answered_before(answer: httpx.Response):
+    wire = Wire(ok(task_id=TASK, state="RUNNING"), answer, answer, ok(task_id=TASK, state="COMPLETED", exit_code="0"))
+
+    result = wire.client().wait(TASK)
+
+    assert result.state == "COMPLETED"
+    assert len(wire.trouble) == 1
+
+
+@pytest.mark.parametrize("answer", FOREIGN)
+def test_a_first_answer_that_is_not_the_server_s_is_told_at_once(answer: httpx.Response):
+    wire = Wire(answer)
+
+    with pytest.raises(UnexpectedReply):
+        wire.client().result(TASK)
+
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize("proxy", ["socks9://u:secret@p:1", "http://u:secret@p:port", "://u:secret"])
+def test_a_proxy_that_cannot_be_used_is_a_usage_error_without_its_password(monkeypatch, proxy: str):
+    monkeypatch.setenv("http_proxy", proxy)
+
+    with pytest.raises(UsageError, match="http_proxy") as refusal:
+        Swarming("http://swarm.test")
+
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("variable", ["SWARMING_CA_FILE", "SWARMING_CLIENT_CERT", "SSL_CERT_FILE"])
+def test_certificates_that_cannot_be_read_are_a_usage_error(monkeypatch, tmp_path, variable: str):
+    monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
+
+    with pytest.raises(UsageError, match=variable):
+        Swarming("https://swarm.test")
+
+
 def test_text_that_cannot_travel_is_refused_before_it_is_sent():
     wire = Wire(ok(task_id=TASK))
 
