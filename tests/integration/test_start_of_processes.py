@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarming_common.database.sqlite import FILE_NAME, open_sqlite
+from tests.servers.ports import free_port
 
 WAIT_SECONDS = 60.0
 
@@ -75,3 +76,27 @@ def test_a_standalone_says_that_a_folder_is_of_no_use(tmp_path: Path):
     assert code == 1
     assert said.startswith("swarming standalone: the database cannot be reached (FileExistsError")
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "::"])
+def test_the_bots_of_a_standalone_at_an_ipv6_address_join_it(tmp_path: Path, host: str):
+    port = free_port()
+    url = f"http://[::1]:{port}"
+    swarming = str(Path(sys.executable).with_name("swarming"))
+    options = ["--host", host, "--port", str(port), "--bots", "1", "--data", str(tmp_path)]
+    process = subprocess.Popen([swarming, "standalone", *options], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        first = process.stderr.readline()
+        done = subprocess.run(
+            [swarming, "run", "--server", url, "-d", "pool=default", "--", "sh", "-c", "echo $SWARMING_SERVER"],
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=WAIT_SECONDS,
+        )
+    finally:
+        process.terminate()
+        process.communicate(timeout=WAIT_SECONDS)
+
+    assert first == f"Swarming is at {url}\n"
+    assert (done.returncode, done.stdout) == (0, f"{url}\n")

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     for name, value in QUIET_LOGS.items():
         os.environ.setdefault(name, value)
     try:
-        given = {} if args.host is None else {"host": args.host}
+        # Brackets belong to URLs, but people copy them from there.
+        given = {} if args.host is None else {"host": args.host.strip("[]")}
         settings, port = _with_public_url(read_settings(StandaloneSettings, **given), args.port)
         if _is_taken(settings.host, port):
             raise InvalidSetting(f"port {port} is taken; choose another with --port")
