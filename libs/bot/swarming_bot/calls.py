@@ -119,7 +119,7 @@ def _read(path: str, response: Response) -> Json:
     if status in (408, 429) or status >= 500 or (status == 404 and not is_json):
         raise ServerAway(f"{path}: HTTP {status}", status)
     if status != 200:
-        reason = _reason(response.body)
+        reason = refusal_reason(response.body)
         message = f"{path}: HTTP {status}: {response.body[:500].decode('utf-8', 'replace')}"
         if reason is None:
             raise ServerAway(message, status)
@@ -133,7 +133,7 @@ def _read(path: str, response: Response) -> Json:
     return answer
 
 
-def _reason(body: bytes) -> Optional[str]:
+def refusal_reason(body: bytes) -> Optional[str]:
     """The server's own words; None if it is not the server that speaks."""
     try:
         answer = json.loads(body)

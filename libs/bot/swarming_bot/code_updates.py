@@ -8,12 +8,16 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
-from typing import Any, Dict, Optional
+from typing import IO, Any, Dict, Optional
 
+from swarming_bot.calls import refusal_reason
 from swarming_bot.code_folder import CodeFolder
+from swarming_bot.disk_failure import probe_disk
 from swarming_bot.errors import BotError
+from swarming_bot.proxies import new_opener
 from swarming_bot.server import BASE_PATH
 from swarming_bot.supervisor_link import SupervisorLink
 from swarming_bot.version import zip_version
@@ -23,6 +27,8 @@ log = logging.getLogger(__name__)
 DOWNLOAD_SECONDS = 60.0  # between two pieces of the download
 SELF_CHECK_SECONDS = 120.0  # it takes one; machines can be very busy
 LARGEST_ARCHIVE_BYTES = 64 * 1024 * 1024
+MOST_REFUSAL_BYTES = 64 * 1024
+ZIP_BEGINNING = b"PK"
 MOST_ATTEMPTS = 3  # at a version that cannot be had whole; then the bot goes on without it
 SELF_CHECK = "self_check"
 
@@ -81,18 +87,31 @@ class CodeUpdates:
         try:
             path = self._fetch(version, headers)
         except (UpdateFailed, OSError) as error:
+            self._check_disk()
             attempts = self._attempts[version] = self._attempts.get(version, 0) + 1
             if attempts >= MOST_ATTEMPTS and not isinstance(error, _ServerSilent):
                 self._reject(version, str(error))
             raise UpdateFailed(str(error)) from error
         trouble = _self_check(path, version)
         if trouble is not None:
+            self._check_disk()
             self._reject(version, trouble)
             raise UpdateFailed(trouble)
         try:
             self._folder.put_on_trial(path, version)
         except OSError as error:
             raise UpdateFailed(f"it cannot be noted: {error}") from error
+
+    def _check_disk(self) -> None:
+        """After a failure: raises UpdateFailed if the disk cannot be written, which is no fault of the version's."""
+        try:
+            temporary = tempfile.gettempdir()
+        except OSError as error:
+            raise UpdateFailed(f"no folder for temporary files: {error}") from error
+        for folder in (self._folder.path, temporary):
+            trouble = probe_disk(folder)
+            if trouble is not None:
+                raise UpdateFailed(trouble)
 
     def _reject(self, version: str, reason: str) -> None:
         with contextlib.suppress(OSError):  # it will be tried again, and rejected again
@@ -114,24 +133,33 @@ class _ServerSilent(UpdateFailed):
 
 
 def _download(url: str, headers: str) -> bytes:
-    # The bot's other calls take no proxy from the environment either.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(url, headers=_as_dict(headers))
     try:
-        with opener.open(request, timeout=DOWNLOAD_SECONDS) as answer:
+        with new_opener().open(request, timeout=DOWNLOAD_SECONDS) as answer:
             content = answer.read(LARGEST_ARCHIVE_BYTES + 1)
             announced = answer.headers.get("Content-Length")
     except urllib.error.HTTPError as error:
-        error.close()
-        kind = _ServerSilent if error.code >= 500 or error.code in (408, 429) else UpdateFailed
+        with error:
+            is_refusal = 400 <= error.code < 500 and error.code not in (408, 429) and _is_refusal(error)
+        kind = UpdateFailed if is_refusal else _ServerSilent
         raise kind(f"bot_code: HTTP {error.code}") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise _ServerSilent(f"bot_code: {error or type(error).__name__}") from error
     if len(content) > LARGEST_ARCHIVE_BYTES:
         raise UpdateFailed("bot_code: a zip too large to be true")
     if announced is not None and announced.isdigit() and int(announced) != len(content):
         raise _ServerSilent("bot_code: the connection was cut")
+    if not content.startswith(ZIP_BEGINNING):
+        raise _ServerSilent("bot_code: something on the way answered with what is no zip")
     return bytes(content)
+
+
+def _is_refusal(answer: IO[bytes]) -> bool:
+    """Whether the server itself says no, and not a proxy or a login page in its place."""
+    try:
+        return refusal_reason(answer.read(MOST_REFUSAL_BYTES)) is not None
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def _as_dict(headers: str) -> Dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from typing import Optional
 
 FULL = "the bot's disk is full"
@@ -24,18 +25,12 @@ def disk_failure(error: Optional[BaseException]) -> Optional[str]:
 
 def probe_disk(folder: str) -> Optional[str]:
     """Write a file of PROBE_BYTES and remove it. What is wrong, in words; None if the disk can be written."""
-    path = os.path.join(folder, "disk-probe")
     try:
-        with open(path, "wb", buffering=0) as file:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
             left = PROBE_BYTES
             while left > 0:
                 left -= file.write(bytes(min(left, 1024 * 1024)))
             os.fsync(file.fileno())
     except OSError as error:
-        return disk_failure(error) or f"the bot's folder cannot be written: {error.strerror}"
-    finally:
-        try:
-            os.unlink(path)
-        except OSError:  # it was not made
-            pass
+        return disk_failure(error) or f"{folder} cannot be written: {error.strerror}"
     return None

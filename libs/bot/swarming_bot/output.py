@@ -79,6 +79,11 @@ class Output:
                 raise OSError(errno.EIO, "output that was kept cannot be read")
             return self._acknowledged, chunk
 
+    def drop_unsent(self) -> None:
+        """Give up what was kept and cannot be read any more."""
+        with self._lock:
+            self._acknowledged = self._end
+
     def acknowledge(self, end: int) -> None:
         """The server has everything before the offset `end`."""
         with self._lock:

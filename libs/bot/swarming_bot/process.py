@@ -16,8 +16,8 @@ from swarming_bot.clean_start import set_soft_limits
 from swarming_bot.errors import TaskAtFault
 from swarming_bot.process_tree import ProcessTree
 
-# The machine is short of something, which is not the task's doing.
-_MACHINE_TROUBLE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+# The machine is short of something, or its disk fails, which is not the task's doing.
+_MACHINE_TROUBLE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOSPC)
 
 
 class Process:

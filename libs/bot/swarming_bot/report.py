@@ -103,7 +103,12 @@ class Report:
         self._end({}, None, lambda: None)
 
     def failed(self, failure: Failure) -> None:
-        """The run ends for another reason than its process."""
+        """The run ends for another reason than its process. Output that cannot be read any more is given up for it."""
+        try:
+            self._output.next_chunk()
+        except OSError as error:
+            log.error("output_lost run_id=%s offset=%d error=%s", self._run_id, self._output.unsent_start, error)
+            self._output.drop_unsent()
         self._end({}, failure, lambda: None)
 
     def _end(

@@ -57,7 +57,22 @@ class Undelivered:
         failure: Optional[Failure],
         output: Output,
     ) -> None:
-        """Write it down, with all output that is not acknowledged. Raises OSError when the disk is full."""
+        """Write it down, with all output that is not acknowledged. Raises OSError when the disk is full, and then
+        leaves nothing behind that would keep it full."""
+        try:
+            self._keep(run_id, session, fields, failure, output)
+        except OSError:
+            remove_tree(self._folder)
+            raise
+
+    def _keep(
+        self,
+        run_id: str,
+        session: Optional[str],
+        fields: Dict[str, Any],
+        failure: Optional[Failure],
+        output: Output,
+    ) -> None:
         remove_tree(self._folder)
         os.makedirs(self._folder, mode=0o700)
         start = output.unsent_start

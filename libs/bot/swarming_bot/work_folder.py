@@ -71,7 +71,10 @@ class WorkFolder:
             if not os.listdir(self._runs):
                 return True
         is_gone = remove_tree(self._runs)
-        os.makedirs(self._runs, exist_ok=True)
+        try:
+            os.makedirs(self._runs, exist_ok=True)
+        except OSError as error:  # a full disk; the next run tries again
+            log.warning("runs_folder_not_made path=%s error=%s", self._runs, error)
         return is_gone
 
     def run_folder(self, run_id: str) -> str:

@@ -173,8 +173,14 @@ def _config() -> Dict[str, Any]:
 
 def _extracted_hooks(folder: CodeFolder) -> str:
     """The hooks that came with this code, as a file: tracebacks quote it, and people can read it."""
-    path = folder.file(HOOKS)
-    folder.store(path, _entry(HOOKS_ENTRY))
+    path, content = folder.file(HOOKS), _entry(HOOKS_ENTRY)
+    try:
+        with open(path, "rb") as file:
+            if file.read() == content:
+                return path  # nothing to write: a bot must be able to start, and say so, on a full disk
+    except OSError:
+        pass
+    folder.store(path, content)
     return path
 
 

@@ -148,7 +148,7 @@ def test_a_server_that_is_not_well_is_no_fault_of_the_version(updates, folder, c
 
 
 def test_a_version_that_the_server_does_not_have_is_given_up_after_a_few_attempts(updates, code):
-    code.status = 404
+    code.status, code.body = 404, b'{"error": "version: expected one that this server has served"}'
 
     for _ in range(MOST_ATTEMPTS):
         assert "HTTP 404" in trouble(updates.prepare, the_version())
@@ -184,3 +184,15 @@ def test_an_answered_poll_proves_the_code_once(updates, folder, code, lines):
     assert lines[0].recv(16) == PROVEN
     assert not folder.note().is_on_trial
     assert folder.note().good == the_version()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"<html>log in</html>"), (403, b"<html>no</html>"), (407, b""), (413, b""), (401, b"{}")]
+)
+def test_an_answer_that_is_not_the_server_s_is_no_fault_of_the_version(updates, code, status, body):
+    code.status, code.body = status, body
+
+    for _ in range(MOST_ATTEMPTS + 1):
+        trouble(updates.prepare, the_version())
+
+    assert "rejected" not in updates.describe()
