@@ -23,6 +23,7 @@ from swarming_bot.open_files import make_room
 from swarming_bot.process_tree import adopt_orphans
 from swarming_bot.settings import BotSettings, fleet_settings
 from swarming_bot.supervisor import EXIT_TO_START_AGAIN
+from swarming_bot.tls import tls_context
 from swarming_bot.tuning import Tuning
 
 HELP = "run bots on this machine"
@@ -121,6 +122,8 @@ def run(args: argparse.Namespace, updates: Optional[CodeUpdates] = None) -> int:
         if args.action == INSTALL_SERVICE:
             return _install_service(args)
         start_clean()
+        if settings[0].server_url.startswith("https:"):
+            tls_context()  # a file that is not there is better told now than with each call
         return _serve([dataclasses.replace(one, updates=updates) for one in settings])
     except (BotError, OSError) as error:
         print(f"swarming bot: {error}", file=sys.stderr)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import ssl
 from dataclasses import dataclass
 from typing import Callable, Dict, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from swarming_bot.errors import BadReply
+from swarming_bot.proxies import Proxy, proxy_for
+from swarming_bot.tls import tls_context
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 LARGEST_RESPONSE_BYTES = 64 * 1024 * 1024  # a manifest is a few kB; this only bounds harm
@@ -29,7 +30,8 @@ class Response:
 class Connection:
     """A connection to one server, opened when first needed and again when it was lost.
 
-    Used by one thread at a time; only `interrupt` may come from another.
+    Used by one thread at a time; only `interrupt` may come from another. It goes through the proxy that the environment
+    names (proxies.py). Raises ValueError for a proxy that cannot be used.
     """
 
     def __init__(self, server_url: str, headers: Mapping[str, str]) -> None:
@@ -37,11 +39,16 @@ class Connection:
         self._is_tls = url.scheme == "https"
         self._host = url.hostname or "localhost"
         self._port = url.port or (443 if self._is_tls else 80)
-        self._base_path = url.path.rstrip("/")
-        fixed = {"Host": url.netloc.rpartition("@")[2], "Accept": "application/json", **headers}
+        self._proxy = proxy_for(server_url)
+        netloc = url.netloc.rpartition("@")[2]
+        fixed = {"Host": netloc, "Accept": "application/json", **headers}
+        self._target = url.path.rstrip("/")  # in front of each path
+        if self._proxy is not None and not self._is_tls:
+            self._target = f"http://{netloc}{self._target}"
+            if self._proxy.authorization:
+                fixed["Proxy-Authorization"] = self._proxy.authorization
         self._fixed_headers = "".join(f"{name}: {value}\r\n" for name, value in fixed.items())
         self._socket: Optional[socket.socket] = None
-        self._tls: Optional[ssl.SSLContext] = None
         self._is_interruptible = False
         self._response_began = False
         self.more_headers: Callable[[], str] = lambda: ""  # lines, each with its end; asked for each request
@@ -109,7 +116,7 @@ class Connection:
             raise ConnectionAbortedError("interrupted before the request was sent")
         current.settimeout(read_timeout)
         head = (
-            f"POST {self._base_path}{path} HTTP/1.1\r\n{self._fixed_headers}{self.more_headers()}"
+            f"POST {self._target}{path} HTTP/1.1\r\n{self._fixed_headers}{self.more_headers()}"
             f"Content-Type: application/json; charset=UTF-8\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         current.sendall(head.encode("latin-1", "replace") + body)
@@ -117,17 +124,35 @@ class Connection:
         return self._receive(current)
 
     def _open(self) -> socket.socket:
-        opened = socket.create_connection((self._host, self._port), CONNECT_TIMEOUT_SECONDS)
+        proxy = self._proxy
+        address = (self._host, self._port) if proxy is None else (proxy.host, proxy.port)
+        opened = socket.create_connection(address, CONNECT_TIMEOUT_SECONDS)
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._is_tls:
-                self._tls = self._tls or ssl.create_default_context()
-                opened = self._tls.wrap_socket(opened, server_hostname=self._host)
+                if proxy is not None:
+                    self._open_tunnel(opened, proxy)
+                # Anew for each connection: certificates are renewed while a bot runs.
+                opened = tls_context().wrap_socket(opened, server_hostname=self._host)
         except BaseException:
             opened.close()
             raise
         self._socket = opened
         return opened
+
+    def _open_tunnel(self, opened: socket.socket, proxy: Proxy) -> None:
+        """Have the proxy connect to the server. Raises BadReply if it does not."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        authorization = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
+        head = f"CONNECT {host}:{self._port} HTTP/1.1\r\nHost: {host}:{self._port}\r\n{authorization}\r\n"
+        opened.sendall(head.encode("latin-1", "replace"))
+        # The server speaks only after the client in TLS, so nothing follows this head.
+        buffer = bytearray()
+        end = self._read_until(opened, buffer, b"\r\n\r\n")
+        status, _ = _parse_head(bytes(buffer[:end]))
+        self._response_began = False
+        if not 200 <= status < 300:
+            raise BadReply(f"the proxy {proxy.address} answers HTTP {status}")
 
     def _is_still_open(self) -> bool:
         """Drop a connection that the server closed while it was idle; say whether one is left."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import urllib.request
 from typing import BinaryIO, Callable, Optional
 
-from swarming_bot.errors import BotError, Interrupted
+from swarming_bot.disk_failure import disk_failure
+from swarming_bot.errors import BotError, DiskFailure, Interrupted
+from swarming_bot.proxies import new_opener
 
 TIMEOUT_SECONDS = 60.0  # without a byte
 READ_BYTES = 256 * 1024
@@ -31,8 +32,8 @@ class Download:
     def wait(self, goes_on: Callable[[], bool]) -> str:
         """Download now; the sha256 of what came. Raises Interrupted once goes_on says no, and what goes_on raises.
 
-        Otherwise raises BotError when the file cannot be written, OSError or HTTPException for a server that does not
-        serve, and ValueError for what is no URL. The file may be closed afterwards, whatever happened.
+        Otherwise raises DiskFailure or BotError when the file cannot be written, OSError or HTTPException for a server
+        that does not serve, and ValueError for what is no URL. The file may be closed afterwards, whatever happened.
         """
         name = f"{threading.current_thread().name}-download"
         threading.Thread(target=self._work, name=name, daemon=True).start()
@@ -56,7 +57,7 @@ class Download:
         self._over.set()
 
     def _fetch(self) -> None:
-        with urllib.request.urlopen(self._url, timeout=TIMEOUT_SECONDS) as response:
+        with new_opener().open(self._url, timeout=TIMEOUT_SECONDS) as response:
             expected: Optional[int] = response.length
             received = 0
             while not self._is_abandoned and received != expected:
@@ -73,4 +74,7 @@ class Download:
         try:
             self._file.write(piece)
         except OSError as error:
+            reason = disk_failure(error)
+            if reason is not None:
+                raise DiskFailure(reason) from error
             raise BotError(f"{self._url} cannot be stored: {error}") from error

@@ -62,6 +62,10 @@ class Interrupted(Exception):
     """The run is not wanted any more, so its preparation was left unfinished."""
 
 
+class UnusableCertificates(ConnectionError):
+    """A file with certificates, or a key, is not there or not right; it may be by the next connection."""
+
+
 class TaskAtFault(BotError):
     """The task asked for something that cannot be had, with a sentence for its output; it ends with exit code 1."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Iterable, List, Optional, Sequence
 from urllib.parse import quote, urlsplit
 
 from swarming_bot.dimensions import Dimensions, bot_dimensions, machine_dimensions, short_host_name
+from swarming_bot.proxies import check_proxies
 from swarming_bot.tuning import DEFAULT_TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def fleet_settings(
 ) -> List[BotSettings]:
     """The settings of so many bots of one process; ValueError says what is wrong."""
     server_url = _checked_url(server_url)
+    check_proxies()
     if not 1 <= count <= MOST_BOTS:
         raise ValueError(f"--bots {count}: expected 1 to {MOST_BOTS}")
     if hooks_file is not None and not os.path.isfile(hooks_file):

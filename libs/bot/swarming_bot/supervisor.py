@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import http.client
 import logging
 import os
 import select
@@ -16,12 +17,12 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from types import FrameType
 from typing import List, Optional
 
 from swarming_bot.code_folder import CodeFolder
 from swarming_bot.log_levels import NOTICE
+from swarming_bot.proxies import new_opener
 from swarming_bot.supervisor_link import VARIABLE
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ SOON_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 60.0
 STOP_SECONDS = 40.0  # a task gets a grace period of mostly 30 s
 PING_SECONDS = 10.0
+PING_ANSWER = b"Server up"
+MOST_PING_BYTES = 1024
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LOCK = "swarming_bot.lock"
 
@@ -178,12 +181,12 @@ class Supervisor:
             child.wait()
 
     def _server_is_there(self) -> bool:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             url = f"{self._server_url}/swarming/api/v1/bot/server_ping"
-            with opener.open(url, timeout=PING_SECONDS) as answer:
-                return bool(answer.status == 200)
-        except (OSError, ValueError):
+            with new_opener().open(url, timeout=PING_SECONDS) as answer:
+                # A login page on the way answers 200 as well.
+                return bool(answer.status == 200 and answer.read(MOST_PING_BYTES).strip() == PING_ANSWER)
+        except (OSError, ValueError, http.client.HTTPException):
             return False
 
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:

@@ -27,6 +27,7 @@ def bots_that_stop(server: ScriptedServer, folder: Path) -> Iterator[StartBots]:
         hooks: str | None = None,
         tuning: Tuning = CALM,
         reboot_command: tuple[str, ...] = (),
+        url: str | None = None,
         **dimensions: list[str],
     ) -> Fleet:
         hooks_file = None
@@ -34,7 +35,9 @@ def bots_that_stop(server: ScriptedServer, folder: Path) -> Iterator[StartBots]:
             hooks_file = str(folder / "bot_config.py")
             Path(hooks_file).write_text(hooks)
         work = str(folder / "work")
-        settings = fleet_settings(server.url, count, dimensions, bot_id, work, tuning, hooks_file, reboot_command)
+        settings = fleet_settings(
+            url or server.url, count, dimensions, bot_id, work, tuning, hooks_file, reboot_command
+        )
         fleet = Fleet(settings)
         fleet.start()
         fleets.append(fleet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
 import threading
 import time
 from collections import deque
@@ -42,20 +43,25 @@ class Heard:
 class ScriptedServer:
     """Answers a poll with the next of `commands`, or holds it; everything else as `answer` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.heard: list[Heard] = []
         self.handshake: dict[str, Any] = {"server_version": "1", "session": "sess-1"}
         self.answer: Callable[[Heard], Any] = lambda heard: None
         self._commands: deque[Any] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._http = _Listener(("127.0.0.1", 0), self)
+        self._host, self._scheme = f"[{host}]" if ":" in host else host, "http" if tls is None else "https"
+        self._http = _Listener((host, 0), self, tls)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://{self._host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return int(self._http.server_address[1])
 
     def command(self, *replies: Any) -> None:
         """Answer the next polls with these."""
@@ -162,10 +168,13 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], script: ScriptedServer) -> None:
+    def __init__(self, address: tuple[str, int], script: ScriptedServer, tls: ssl.SSLContext | None) -> None:
         self.script = script
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)

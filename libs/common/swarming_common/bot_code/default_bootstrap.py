@@ -10,13 +10,14 @@ The server puts two lines above this text, with its address and the token that t
 import hashlib
 import http.client
 import os
+import ssl
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
 import zlib
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 HOST_URL = globals().get("host_url", "")
 TOKEN = globals().get("bootstrap_token", "")
@@ -47,13 +48,17 @@ def _fetch(archive: str) -> str:
     """Download to a file beside it, and put it in its place only when it is whole; return its version."""
     url = HOST_URL + "/bot_code" + ("?tok=" + urllib.parse.quote(TOKEN) if TOKEN else "")
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
+        # http_proxy, https_proxy, no_proxy and SSL_CERT_FILE are obeyed by urllib itself.
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS, context=_tls_context()) as answer:
             expected, content = answer.headers.get("X-Swarming-Bot-Version"), answer.read()
     except (OSError, ValueError, http.client.HTTPException) as error:
         sys.exit("Cannot fetch the bot from " + HOST_URL + ": " + _reason(error))
     fresh = archive + ".fetched"
-    with open(fresh, "wb") as file:
-        file.write(content)
+    try:
+        with open(fresh, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        sys.exit("Cannot write " + fresh + ": " + str(error))
     try:
         version = _version(fresh)
     except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -62,6 +67,18 @@ def _fetch(archive: str) -> str:
         sys.exit("What " + HOST_URL + " sent was damaged on its way; try again")
     os.replace(fresh, archive)
     return version
+
+
+def _tls_context() -> Optional[ssl.SSLContext]:
+    """With the certificates that the bot uses, too."""
+    if not HOST_URL.startswith("https:"):
+        return None
+    context = ssl.create_default_context()
+    if os.environ.get("SWARMING_CA_FILE"):
+        context.load_verify_locations(os.environ["SWARMING_CA_FILE"])
+    if os.environ.get("SWARMING_CLIENT_CERT"):
+        context.load_cert_chain(os.environ["SWARMING_CLIENT_CERT"], os.environ.get("SWARMING_CLIENT_KEY") or None)
+    return context
 
 
 def _version(path: str) -> str:
