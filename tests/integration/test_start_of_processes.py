@@ -87,7 +87,7 @@ def test_the_bots_of_a_standalone_at_an_ipv6_address_join_it(tmp_path: Path, hos
     process = subprocess.Popen([swarming, "standalone", *options], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
-        first = process.stderr.readline()
+        first = next(line for line in process.stderr if line.startswith("Swarming is at"))
         done = subprocess.run(
             [swarming, "run", "--server", url, "-d", "pool=default", "--", "sh", "-c", "echo $SWARMING_SERVER"],
             stdout=subprocess.PIPE,
