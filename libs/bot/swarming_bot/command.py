@@ -22,6 +22,7 @@ from swarming_bot.log_levels import NOTICE
 from swarming_bot.open_files import make_room
 from swarming_bot.process_tree import adopt_orphans
 from swarming_bot.settings import BotSettings, fleet_settings
+from swarming_bot.streams import make_printable
 from swarming_bot.supervisor import EXIT_TO_START_AGAIN
 from swarming_bot.tls import tls_context
 from swarming_bot.tuning import Tuning
@@ -132,6 +133,7 @@ def run(args: argparse.Namespace, updates: Optional[CodeUpdates] = None) -> int:
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """`python3 -m swarming_bot …`."""
+    make_printable()
     parser = argparse.ArgumentParser(prog="swarming_bot", description="Run Swarming bots on this machine.")
     configure(parser)
     return run(parser.parse_args(arguments))

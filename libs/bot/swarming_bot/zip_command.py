@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, List, Optional
 from swarming_bot.code_folder import GOOD, HOOKS, SLOTS, CodeFolder
 from swarming_bot.errors import BotError
 from swarming_bot.log_levels import NOTICE
+from swarming_bot.streams import make_printable
 from swarming_bot.supervisor import EXIT_BAD_ARGUMENTS, TRIAL_SECONDS, Supervisor
 from swarming_bot.supervisor_link import SupervisorLink, link_of_this_process
 from swarming_bot.version import zip_version
@@ -40,6 +41,7 @@ TRIAL_SECONDS_VARIABLE = "SWARMING_BOT_TRIAL_SECONDS"
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Do what the arguments say; returns the exit code."""
+    make_printable()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in ("-h", "--help", "help"):
         print(HELP, end="")

@@ -54,7 +54,9 @@ class Console:
     def print_json(self, value: Mapping[str, Any]) -> None:
         """Print an API reply: indented for a reader, on one line for a program."""
         indent = 2 if sys.stdout.isatty() else None
-        self.print(json.dumps(value, indent=indent, ensure_ascii=False))
+        # A program is to read what was meant, also through a pipe that takes ASCII only.
+        takes_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        self.print(json.dumps(value, indent=indent, ensure_ascii=not takes_all))
 
     def print_table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print rows in columns."""

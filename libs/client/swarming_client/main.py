@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code; 1 is a failure, 2 a wrong use."""
     _prepare_streams()
     try:
-        code = _run(list(sys.argv[1:] if argv is None else argv))
+        code = _run([_as_utf8(argument) for argument in (sys.argv[1:] if argv is None else argv)])
         sys.stdout.flush()  # here, where a closed pipe can still be told from a success
         return code
     except BrokenPipeError:
@@ -35,6 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(str(error), FAILURE, error.details)
     except OSError as error:  # a full disk behind standard output, say
         return _complain(str(error), FAILURE)
+
+
+def _as_utf8(argument: str) -> str:
+    """An argument as it is meant: in a locale without UTF-8 Python keeps its bytes as halves of surrogate pairs."""
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeError:  # a file's name may be any bytes; whatever else needs text says so
+        return argument
 
 
 def _run(argv: list[str]) -> int:

@@ -118,7 +118,8 @@ class Transport:
         except httpx.TransportError as error:
             raise _Transient(f"cannot be reached ({_reason(error)})") from error
         except UnicodeEncodeError as error:
-            raise UsageError(f"this is not text: {error.object!r}") from error
+            before = error.object[: error.start][-30:]
+            raise UsageError(f"expected text in UTF-8, got other bytes behind {before!r}") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnexpectedReply(f"{self._server}: {_reason(error)}") from error
         try:

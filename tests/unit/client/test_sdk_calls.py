@@ -237,7 +237,7 @@ def test_certificates_that_cannot_be_read_are_a_usage_error(monkeypatch, tmp_pat
 def test_text_that_cannot_travel_is_refused_before_it_is_sent():
     wire = Wire(ok(task_id=TASK))
 
-    with pytest.raises(UsageError, match="not text"):
+    with pytest.raises(UsageError, match="expected text in UTF-8"):
         wire.client().new_task(NewTask(command=["echo", "\udcff"]))
 
     assert wire.requests == []
