@@ -14,7 +14,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check types unit format lint imports versions test fresh-starts bench bench-engine bench-latency bench-failover bench-gateway bench-size fmt lock clean
+.PHONY: help setup demo serve check types unit format lint imports versions test fresh-starts bench bench-engine bench-latency bench-failover bench-gateway bench-pools bench-size fmt lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do \
@@ -57,7 +57,7 @@ test: $(SETUP) ## run all tests, those on real PostgreSQL, RabbitMQ and Redis to
 fresh-starts: $(SETUP) ## run a task on 20 fresh standalones, each in the moment in which it is started
 	$(BIN)/python -m tests.end_to_end.fresh_starts
 
-bench: bench-engine bench-latency bench-failover bench-gateway bench-size ## run all benchmarks
+bench: bench-engine bench-latency bench-failover bench-gateway bench-pools bench-size ## run all benchmarks
 
 bench-engine: $(SETUP) ## measure the matching engine's speed and memory with up to a million pending tasks
 	$(BIN)/python -m tests.benchmarks.engine
@@ -70,6 +70,9 @@ bench-failover: $(SETUP) ## measure how soon a shard with 100,000 pending tasks 
 
 bench-gateway: $(SETUP) ## measure one bot gateway with 5,000 idle bots: processor time, memory, latency
 	$(BIN)/python -m tests.benchmarks.gateway
+
+bench-pools: $(SETUP) ## measure bots in four pools: events of a task, tasks per second, latency on an idle system
+	$(BIN)/python -m tests.benchmarks.pools
 
 bench-size: $(SETUP) ## measure how many bytes a finished task takes in PostgreSQL, by table and index
 	$(BIN)/python -m tests.benchmarks.size

@@ -105,7 +105,7 @@ async def _measure(cluster: Cluster, args: argparse.Namespace) -> list[Busy | Id
     bots = await start_bots(
         _gateway_url(cluster),
         _ids("idle", args.bots),
-        "idle",
+        ["idle"],
         RAMP_SECONDS,
         on_run=arrivals.note,
         are_upstream=args.upstream,
@@ -123,7 +123,7 @@ async def _measure(cluster: Cluster, args: argparse.Namespace) -> list[Busy | Id
 async def _busy(cluster: Cluster, gateway: "_Watched", tasks: int) -> Busy:
     yardstick = await asyncio.to_thread(measure)
     done: asyncio.Queue[str] = asyncio.Queue()
-    bots = await start_bots(_gateway_url(cluster), _ids("busy", BUSY_BOTS), "busy", 1.0, on_done=done.put_nowait)
+    bots = await start_bots(_gateway_url(cluster), _ids("busy", BUSY_BOTS), ["busy"], 1.0, on_done=done.put_nowait)
     began, cpu = time.monotonic(), gateway.cpu_seconds
     await submit([cluster.ports["frontend-1"]], _task("busy"), tasks)
     async with asyncio.timeout(PATIENCE_SECONDS):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ class SimulatedBot(asyncio.Protocol):
     """Shakes hands, polls without end, and reports each run as done at once; on one connection that it keeps."""
 
     def __init__(
-        self, bot_id: str, pool: str, host: str, on_run: Heard, on_done: Heard, is_upstream: bool = False
+        self, bot_id: str, pools: Sequence[str], host: str, on_run: Heard, on_done: Heard, is_upstream: bool = False
     ) -> None:
         """Told the run's id in the moment in which it has come, and when its end is acknowledged."""
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -74,7 +74,7 @@ class SimulatedBot(asyncio.Protocol):
                 "id": [bot_id],
                 "kernel": ["6", "6.1"],
                 "os": ["Debian", "Debian-12", "Linux"],
-                "pool": [pool],
+                "pool": list(pools),
                 "python": ["3", "3.11"],
             },
             "state": UPSTREAM_STATE if is_upstream else STATE,
@@ -178,7 +178,7 @@ class SimulatedBot(asyncio.Protocol):
 async def start_bots(
     url: str,
     ids: list[str],
-    pool: str,
+    pools: Sequence[str],
     seconds: float,
     *,
     on_run: Heard = _ignore,
@@ -192,7 +192,7 @@ async def start_bots(
     for number, bot_id in enumerate(ids):
         await asyncio.sleep(began + seconds * number / len(ids) - loop.time())
         connecting: Awaitable[tuple[Any, SimulatedBot]] = loop.create_connection(
-            lambda bot_id=bot_id: SimulatedBot(bot_id, pool, address.netloc, on_run, on_done, are_upstream),  # type: ignore[misc]
+            lambda bot_id=bot_id: SimulatedBot(bot_id, pools, address.netloc, on_run, on_done, are_upstream),  # type: ignore[misc]
             str(address.hostname),
             address.port or 80,
         )

@@ -23,7 +23,7 @@ from swarming_common.database.columns import UtcDateTime
 from swarming_common.database.dialects import insert
 from swarming_common.database.tables import bot
 from swarming_common.hints import addresses
-from swarming_common.hints.gateway import RunAssigned, ShardAlive
+from swarming_common.hints.gateway import BidMade, RunAssigned, ShardAlive
 from swarming_common.hints.scheduler import Report, RunReported
 from swarming_common.hints.wire import Hint
 from swarming_common.lifecycle import Ports
@@ -220,6 +220,8 @@ class Gateway:
     def _read(self, hint: Hint) -> None:
         if isinstance(hint, RunAssigned):
             self._offers.assign(hint)
+        elif isinstance(hint, BidMade):
+            self._offers.take_bid(hint)
         elif isinstance(hint, ShardAlive):
             self._roll_call.hear(hint)
 

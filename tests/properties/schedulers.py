@@ -257,12 +257,12 @@ def check_memory(state: ShardState, now: datetime) -> None:
     in_queue = state.engine.pending
     hold(len(queued) - len(overdue) <= in_queue <= len(queued), "none is forgotten", f"{in_queue} of {len(queued)}")
     for bot in state.bots.values():
-        if bot.run is not None or not bot.offers:
-            continue
+        if bot.run is not None or not bot.offers or state.bids.of(bot.bot_id) is not None:
+            continue  # a bot for which a bid is made waits for its gateway
         has = next(reversed(bot.offers.values())).dimensions
         for task in queued:
-            if task in overdue:
-                continue  # the next sweep's
+            if task in overdue or state.bids.has_task(task.task_id):
+                continue  # the next sweep's, or its bid's
             is_able = bot.bot_id not in task.excluded_bots and matches(task.asked, has)
             hold(not is_able, "no bot waits while a task could run", f"{bot.bot_id} and {task}")
 

@@ -7,6 +7,7 @@ from swarming_botgateway.offers import Offers
 from swarming_botgateway.roll_call import RollCall
 from swarming_common.bus.port import HintReader
 from swarming_common.hints.gateway import (
+    BidMade,
     BotCommandsGiven,
     BotFilesChanged,
     BotSettingChanged,
@@ -26,6 +27,7 @@ def hint_reader(
     """Reads the gateway's mailbox."""
     reactions: dict[type[Hint], Callable[[Any], None]] = {
         RunAssigned: offers.assign,
+        BidMade: offers.take_bid,
         ShardAlive: roll_call.hear,
         BotSettingChanged: on_setting,
         BotCommandsGiven: on_commands,

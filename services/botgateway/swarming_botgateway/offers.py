@@ -18,22 +18,31 @@ import structlog
 from swarming_botgateway.metrics import POLLS_HELD, RUNS_DECLINED
 from swarming_botgateway.sessions import Session
 from swarming_common.hints import addresses
-from swarming_common.hints.gateway import RunAssigned
-from swarming_common.hints.scheduler import Offer, OfferMade, OfferWithdrawn, RunDeclined
+from swarming_common.hints.gateway import BidMade, RunAssigned
+from swarming_common.hints.scheduler import BidAccepted, Offer, OfferMade, OfferWithdrawn, RunDeclined
 from swarming_common.hints.wire import Hint
-from swarming_common.model.task_id import RunId
+from swarming_common.model.task_id import RunId, TaskId
 
 log = structlog.get_logger(__name__)
 
 CHOICE_SECONDS = 0.025
-"""A bot that is offered to several shards may be given a run by each. For so long after the first one those are waited
-for in which tasks wait, and then the most urgent is taken: else the shard that speaks first would always be served
-first, however little its tasks matter."""
+"""A bot that is offered to several shards gets a bid of each. For so long after the first one those are waited for in
+which tasks wait, and then the best is accepted: else the shard that speaks first would always be served first, however
+little its tasks matter."""
+
+FRESH_SECONDS = 1.0
+"""Shards answer a new offer within that time. Of an older one each speaks when a task comes: nobody is waited for."""
+
+ACCEPTED_SECONDS = 2.0
+"""If the shard whose bid was accepted says nothing for so long, the next best bid is accepted. Longer than a commit
+takes, and than that shard takes to repeat a bid whose acceptance was lost."""
 
 REMEMBER_SECONDS = 120.0
 """Longer than a run is sent again to an offer that is gone."""
 
 REMEMBER_AT_MOST = 20_000
+
+Rank = tuple[int, TaskId]
 
 
 class Closed(Enum):
@@ -57,8 +66,12 @@ class HeldPoll:
     opened: float
     """Monotonic seconds."""
     ending: "asyncio.Future[RunAssigned | Closed]"
-    runs: "dict[RunId, RunAssigned]" = field(default_factory=dict)
-    """Those of which one is about to be chosen."""
+    bids: dict[int, Rank | None] = field(default_factory=dict)
+    """By shard: the rank of the task that it would give the bot, None if it has nothing."""
+    accepted: int | None = None
+    """The shard whose bid was accepted and which is to assign a run now."""
+    choosing: asyncio.TimerHandle | None = None
+    """While more bids are waited for, or the run of the one accepted."""
     is_withdrawn: bool = False
     """Its shards were told that it ends; a run that was under way is still taken."""
 
@@ -113,6 +126,7 @@ class Offers:
             dimensions=dict(dimensions),
             bot_version=bot_version,
             idle_since=idle_since,
+            wants_bid=len(shards) > 1,
         )
         held = HeldPoll(offer, session, shards, self.monotonic(), asyncio.get_running_loop().create_future())
         self._held[offer.offer_id] = self._by_bot[bot_id] = held
@@ -129,11 +143,27 @@ class Offers:
         """
         held = self._held.get(assigned.offer_id)
         if held is not None and held.offer.bot_id == assigned.bot_id:
-            self._consider(held, assigned)
+            self._end(held, assigned)
             return
         ended = self._ended.get(assigned.offer_id)
         if ended is not None and ended.run != _run_id(assigned):
             self._decline(assigned)
+
+    def take_bid(self, made: BidMade) -> None:
+        """Note what a shard would give a bot, and accept its bid if there is no better one to wait for. A bid for an
+        offer that has ended is answered by taking the offer back once more: the shard can bid for another bot then."""
+        held = self._held.get(made.offer_id)
+        if held is None or held.is_withdrawn:
+            if made.rank is not None and made.offer_id in self._ended:
+                self._withdraw_from(made.shard, made.offer_id, made.bot_id)
+        elif made.shard in held.shards:
+            held.bids[made.shard] = made.rank
+            if held.accepted == made.shard:  # it has something else now, or nothing, or did not hear of its acceptance
+                self._choose(held)
+            elif held.accepted is None and made.rank is not None:
+                self._wait_for_others(held)
+            elif held.accepted is None and held.choosing is not None and not self._expected(held):
+                self._choose(held)
 
     def note_pending(self, shard: int, has_pending: bool) -> None:
         """What a shard says, each second, of whether tasks wait there."""
@@ -207,16 +237,42 @@ class Offers:
             found += shard in ended.shards
         return found
 
-    def _consider(self, held: HeldPoll, assigned: RunAssigned) -> None:
-        is_first = not held.runs
-        held.runs[_run_id(assigned)] = assigned
-        if not (held.shards & self._with_pending).difference(one.shard for one in held.runs.values()):
+    def _wait_for_others(self, held: HeldPoll) -> None:
+        if not self._expected(held):
             self._choose(held)
-        elif is_first:
-            asyncio.get_running_loop().call_later(CHOICE_SECONDS, self._choose, held)
+        elif held.choosing is None:
+            held.choosing = asyncio.get_running_loop().call_later(CHOICE_SECONDS, self._choose, held)
+
+    def _expected(self, held: HeldPoll) -> frozenset[int]:
+        """The shards that are about to bid for this bot."""
+        if self.monotonic() - held.opened > FRESH_SECONDS:
+            return frozenset()
+        return (held.shards & self._with_pending) - held.bids.keys()
 
     def _choose(self, held: HeldPoll) -> None:
-        self._end(held, min(held.runs.values(), key=lambda one: (one.priority, one.task_id)))
+        """Accept the best bid, if there is one."""
+        self._stop_choosing(held)
+        ranked = sorted((rank, shard) for shard, rank in held.bids.items() if rank is not None)
+        if not ranked or held.is_withdrawn:
+            return
+        held.accepted = ranked[0][1]
+        accepted = BidAccepted(
+            offer_id=held.offer.offer_id,
+            bot_id=held.offer.bot_id,
+            next_best=ranked[1][0] if len(ranked) > 1 else None,
+        )
+        held.choosing = asyncio.get_running_loop().call_later(ACCEPTED_SECONDS, self._give_up_accepted, held)
+        self.send(addresses.shard(held.accepted), accepted)
+
+    def _give_up_accepted(self, held: HeldPoll) -> None:
+        if held.accepted is not None:
+            del held.bids[held.accepted]
+        self._choose(held)
+
+    def _stop_choosing(self, held: HeldPoll) -> None:
+        if held.choosing is not None:
+            held.choosing.cancel()
+        held.choosing = held.accepted = None
 
     def _end(self, held: HeldPoll, ending: RunAssigned | Closed) -> None:
         offer_id = held.offer.offer_id
@@ -228,8 +284,7 @@ class Offers:
         if not held.is_withdrawn:
             self._tell_withdrawn(held, but=ending.shard if isinstance(ending, RunAssigned) else None)
         self._remember(offer_id, Ended(self.monotonic(), held.shards, run))
-        for other in held.runs.keys() - {run}:
-            self._decline(held.runs[other])
+        self._stop_choosing(held)
         if not held.ending.done():
             held.ending.set_result(ending)
         POLLS_HELD.dec()
@@ -240,8 +295,10 @@ class Offers:
         for shard in held.shards:
             del self._by_shard[shard][held.offer.offer_id]
             if shard != but:
-                withdrawn = OfferWithdrawn(offer_id=held.offer.offer_id, bot_id=held.offer.bot_id)
-                self.send(addresses.shard(shard), withdrawn)
+                self._withdraw_from(shard, held.offer.offer_id, held.offer.bot_id)
+
+    def _withdraw_from(self, shard: int, offer_id: str, bot_id: str) -> None:
+        self.send(addresses.shard(shard), OfferWithdrawn(offer_id=offer_id, bot_id=bot_id))
 
     def _remember(self, offer_id: str, ended: Ended) -> None:
         self._ended[offer_id] = ended

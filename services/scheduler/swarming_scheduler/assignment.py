@@ -17,7 +17,6 @@ def run_assigned(state: ShardState, run: LiveRun, stored: StoredRequest) -> RunA
         shard=state.number,
         offer_id=run.offer_id,
         bot_id=run.bot_id,
-        priority=state.tasks[run.run_id.task_id].priority,
         properties=request.task_slices[run.slice].properties,
         secret_bytes=b64encode(stored.secret_bytes).decode() if stored.secret_bytes is not None else None,
         service_account=request.service_account,

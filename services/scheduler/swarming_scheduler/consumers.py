@@ -6,6 +6,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from swarming_common.hints.scheduler import (
+    BidAccepted,
     ChildSubmitted,
     OfferMade,
     OffersHeld,
@@ -19,6 +20,7 @@ from swarming_common.hints.scheduler import (
 )
 from swarming_common.hints.wire import Hint
 from swarming_scheduler.state import ShardState
+from swarming_scheduler.usecases.bid import accept_bid
 from swarming_scheduler.usecases.children import note_child_elsewhere, parent_ended
 from swarming_scheduler.usecases.explain import explain
 from swarming_scheduler.usecases.hand_out import decline
@@ -36,6 +38,7 @@ HINTS: dict[type[Hint], Callable[[ShardState, Any, datetime], None]] = {
     TaskSubmitted: lambda state, hint, now: take_in(state, hint.task_id, hint.created_ts, hint.request, now),
     OfferMade: lambda state, hint, now: take_offer(state, hint.offer, now),
     OfferWithdrawn: lambda state, hint, now: withdraw_offer(state, hint.bot_id, hint.offer_id, now),
+    BidAccepted: accept_bid,
     OffersHeld: lambda state, hint, now: take_offers(state, hint.gateway_id, hint.offers, hint.held, now),
     RunDeclined: lambda state, hint, now: decline(state, hint.task_id, hint.run_number, hint.offer_id, now),
     RunReported: lambda state, hint, now: take_report(

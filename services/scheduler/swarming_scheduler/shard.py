@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from swarming_common.background import Background
-from swarming_common.bus.port import Mailbox
+from swarming_common.bus.port import Bus, Mailbox
 from swarming_common.database.feed import Feed
 from swarming_common.database.tables import run_report
 from swarming_common.events.relay import Relay
@@ -34,6 +34,7 @@ from swarming_scheduler.rows import EventNumbers
 from swarming_scheduler.rules import Rules
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
 from swarming_scheduler.takeover import Loading
+from swarming_scheduler.usecases.bid import end_lost_bids
 from swarming_scheduler.usecases.end import end_orphans
 from swarming_scheduler.usecases.expire import expire
 from swarming_scheduler.usecases.hand_out import listen_anew, resend_unconfirmed, revoke_silent, settle_revoked
@@ -61,19 +62,19 @@ class Shard:
         self.state = ShardState(self.number, rules)
         self.event_numbers = EventNumbers(row["last_seq"])
         self._ports = ports
-        self._wake_commit = wake_commit
+        self._on_decided = partial(_send_decided, self.state, ports.bus, wake_commit)
         self._relay = Relay(ports.database, ports.bus, self.number, row["relayed_seq"])
-        self._intake = Intake(self.state, ports, row["request_cursor"], wake_commit)
+        self._intake = Intake(self.state, ports, row["request_cursor"], self._on_decided)
         self._commands = Commands(self.state, ports.database, ports.clock, row["command_cursor"], self._intake)
-        self._parents = Parents(self.state, ports.database, ports.clock, wake_commit)
+        self._parents = Parents(self.state, ports.database, ports.clock, self._on_decided)
         self._reports = Feed(run_report, store.reports_made(self.number), row["report_cursor"])
-        self._loading = Loading(self.state, ports.database, ports.clock, wake_commit)
+        self._loading = Loading(self.state, ports.database, ports.clock, self._on_decided)
         self._is_loaded = asyncio.Event()
         self._mailbox: Mailbox | None = None
         self._early: deque[Hint] | None = deque()
         self._since = ports.clock.now()
         self.state.capacity, self.state.served_since = fleet.capacity, self._since
-        self._deciding = Deciding(self.state, ports.database, fleet, ports.clock, wake_commit)
+        self._deciding = Deciding(self.state, ports.database, fleet, ports.clock, self._on_decided)
         self._background = Background()
 
     async def open(self) -> None:
@@ -89,7 +90,7 @@ class Shard:
         self._background.every(SWEEP_SECONDS, self._sweep, f"sweep:{self.number}")
         self._background.every(PARENTS_SECONDS, self._parents.look, f"parents:{self.number}")
         self._background.every(ALIVE_SECONDS, self._tell_alive, f"alive:{self.number}")
-        self._wake_commit()
+        self._on_decided()
         await self._tell_alive()
         log.info("shard_taken_over", shard=self.number, epoch=self.epoch, running=len(self.state.tasks))
 
@@ -147,7 +148,7 @@ class Shard:
         await self._read_reports()
         await self._commands.read_feed()
         self.note_cursors()
-        self._wake_commit()
+        self._on_decided()
 
     async def _read_reports(self) -> None:
         async for rows in self._reports.read(self._ports.database):
@@ -183,13 +184,12 @@ class Shard:
             self._expire(now)
             react(self.state, hint, now)
             self._parents.wake()
-            if self.state.changes:
-                self._wake_commit()
+            self._on_decided()
 
     async def _act_on(self, commands: Callable[[], Awaitable[None]]) -> None:
         await self._is_loaded.wait()  # a task that is not known may be one that is not loaded yet
         await commands()
-        self._wake_commit()
+        self._on_decided()
 
     def _hand_out(self, run: LiveRun, stored: store.StoredRequest) -> None:
         if run.state.is_final or run.is_confirmed or run.revoking is not None:
@@ -206,7 +206,7 @@ class Shard:
             now = self._ports.clock.now()
             for task, run in some:
                 settle_revoked(self.state, task, run, reports[run.run_id], now)
-            self._wake_commit()
+            self._on_decided()
 
     async def _reports_of(self, runs: Sequence[tuple[RunId, str]]) -> dict[RunId, list[Report]]:
         return await self._ports.database.read(lambda c: store.reports_of(c, runs))
@@ -219,8 +219,8 @@ class Shard:
         if self._ports.bus.connected:  # else no bot can be heard, and its silence means nothing
             revoke_silent(self.state, now)
         end_orphans(self.state, now)
-        if self.state.changes:
-            self._wake_commit()
+        end_lost_bids(self.state, now)
+        self._on_decided()
 
     def _expire(self, now: datetime) -> None:
         """Also before anything that may give a bot work: a process that was stopped for a while reads what came
@@ -230,8 +230,7 @@ class Shard:
 
     async def _write_costs(self) -> None:
         write_costs(self.state)
-        if self.state.changes:
-            self._wake_commit()
+        self._on_decided()
 
     async def _tell_alive(self) -> None:
         offers = Counter(offer.gateway_id for bot in self.state.bots.values() for offer in bot.offers.values())
@@ -244,3 +243,12 @@ class Shard:
             pending = {pool: count for pool, count in waiting.items() if pools.of(pool).max_pending is not None}
             self._ports.bus.send(addresses.ALL_FRONTENDS, TasksPending(shard=self.number, pending=pending))
         metrics.show(self.number, self.state)
+
+
+def _send_decided(state: ShardState, bus: Bus, wake_commit: Callable[[], None]) -> None:
+    """Ask for a commit of what changed; bids are sent at once."""
+    answers, state.answers = state.answers, []
+    for address, made in answers:
+        bus.send(address, made)
+    if state.changes:
+        wake_commit()

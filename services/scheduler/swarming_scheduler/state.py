@@ -11,11 +11,12 @@ from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from swarming_common.events.envelope import Event
-from swarming_common.hints.gateway import RunAssigned
+from swarming_common.hints.gateway import BidMade, RunAssigned
 from swarming_common.hints.scheduler import Offer
 from swarming_common.model.dimensions import Requirements
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId, format_task_id
+from swarming_scheduler.bids import Bids
 from swarming_scheduler.capacity import Capacity
 from swarming_scheduler.changes import Changes, Told
 from swarming_scheduler.engine.matching import Engine
@@ -169,6 +170,8 @@ class LiveBot:
     """Polls that are held for it now, the newest last."""
     last_offer: datetime | None = None
     run: LiveRun | None = None
+    lost_bids: int = 0
+    """How many bids in a row were not answered in time."""
 
 
 @dataclass(slots=True)
@@ -181,6 +184,9 @@ class ShardState:
     tasks: dict[TaskId, LiveTask] = field(default_factory=dict)
     bots: dict[str, LiveBot] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    bids: Bids = field(default_factory=Bids)
+    answers: list[tuple[str, BidMade]] = field(default_factory=list)
+    """Bids to be sent at once, with the address of each: they wait for no commit."""
     expirations: list[tuple[datetime, TaskId]] = field(default_factory=list)
     ended: "OrderedDict[TaskId, None]" = field(default_factory=OrderedDict)
     families: Families = field(default_factory=Families)

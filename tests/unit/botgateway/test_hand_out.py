@@ -7,7 +7,7 @@ import pytest
 from swarming_botgateway import offers as offers_module
 from swarming_botgateway import roll_call as roll_call_module
 from swarming_common.database import tables
-from swarming_common.hints.scheduler import OfferMade, OffersHeld, OfferWithdrawn, RunDeclined
+from swarming_common.hints.scheduler import BidAccepted, OfferMade, OffersHeld, OfferWithdrawn, RunDeclined
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
 from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
@@ -38,7 +38,7 @@ async def test_a_bot_is_offered_to_the_shard_of_each_of_its_pools(world):
 
 
 @pytest.mark.parametrize("others_priority", [100, 20])
-async def test_of_two_shards_runs_the_more_urgent_or_else_the_older_wins_and_the_other_is_declined(
+async def test_of_two_shards_bids_the_more_urgent_or_else_the_older_is_accepted_and_only_that_shard_assigns(
     world, others_priority
 ):
     bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
@@ -46,29 +46,103 @@ async def test_of_two_shards_runs_the_more_urgent_or_else_the_older_wins_and_the
     default, other = await world.a_run("bot1"), await world.a_run("bot1", shard=OTHER_SHARD)
     tasks_wait_in_both(world, offer)
 
-    world.assign(offer, default, priority=100)
-    world.assign(offer, other, shard=OTHER_SHARD, priority=others_priority)
-    world.assign(offer, default, priority=100)
+    world.bid(offer, (100, default.task_id))
+    world.bid(offer, (others_priority, other.task_id), OTHER_SHARD)
+    world.bid(offer, (100, default.task_id))
 
-    is_other = others_priority < 100
-    assert (await poll)["manifest"]["task_id"] == str(other if is_other else default)
-    winner, loser = (OTHER_SHARD, DEFAULT_SHARD) if is_other else (DEFAULT_SHARD, OTHER_SHARD)
-    declined = await world.hint(RunDeclined, loser)
-    assert (declined.task_id, declined.offer_id) == ((default if is_other else other).task_id, offer.offer_id)
+    ranks = {DEFAULT_SHARD: (100, default.task_id), OTHER_SHARD: (others_priority, other.task_id)}
+    winner, loser = sorted(ranks, key=lambda shard: ranks[shard])
+    accepted = await world.hint(BidAccepted, winner)
+    assert accepted == BidAccepted(offer_id=offer.offer_id, bot_id="bot1", next_best=ranks[loser])
+    assert world.of_kind(BidAccepted, loser) == []
+    world.assign(offer, other if winner == OTHER_SHARD else default, winner)
+    assert (await poll)["manifest"]["task_id"] == str(other if winner == OTHER_SHARD else default)
     assert (await world.hint(OfferWithdrawn, loser)).offer_id == offer.offer_id
     assert world.of_kind(OfferWithdrawn, winner) == []
-    assert world.of_kind(RunDeclined, winner) == []
 
 
 async def test_a_shard_in_which_tasks_wait_is_not_waited_for_for_long(world):
     bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
-    poll, offer = await world.held_poll(bot)
-    run = await world.a_run("bot1")
+    _, offer = await world.held_poll(bot)
     tasks_wait_in_both(world, offer)
 
-    world.assign(offer, run)
+    world.bid(offer, (100, a_run_id().task_id))
 
-    assert (await poll)["manifest"]["task_id"] == str(run)
+    assert (await world.hint(BidAccepted)).next_best is None
+
+
+async def test_a_shard_that_has_nothing_for_the_bot_is_not_waited_for(world, monkeypatch):
+    monkeypatch.setattr(offers_module, "CHOICE_SECONDS", DEADLINE_SECONDS * 2)
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    _, offer = await world.held_poll(bot)
+    tasks_wait_in_both(world, offer)
+
+    world.bid(offer, (100, a_run_id().task_id))
+    world.bid(offer, None, OTHER_SHARD)
+
+    assert (await world.hint(BidAccepted)).next_best is None
+
+
+async def test_when_the_best_bid_is_void_the_next_is_accepted(world):
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    _, offer = await world.held_poll(bot)
+    first, second = (20, a_run_id().task_id), (100, a_run_id().task_id)
+    tasks_wait_in_both(world, offer)
+    world.bid(offer, second, OTHER_SHARD)
+    world.bid(offer, first)
+    assert (await world.hint(BidAccepted)).next_best == second
+
+    world.bid(offer, None)
+
+    assert (await world.hint(BidAccepted, OTHER_SHARD)).next_best is None
+
+
+async def test_a_shard_that_does_not_assign_is_not_waited_for_for_long(world, monkeypatch):
+    monkeypatch.setattr(offers_module, "ACCEPTED_SECONDS", 0.01)
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    _, offer = await world.held_poll(bot)
+    tasks_wait_in_both(world, offer)
+    world.bid(offer, (20, a_run_id().task_id))
+    world.bid(offer, (100, a_run_id().task_id), OTHER_SHARD)
+
+    await world.hint(BidAccepted)
+
+    await world.hint(BidAccepted, OTHER_SHARD)
+
+
+async def test_a_repeated_bid_is_accepted_again(world):
+    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+    _, offer = await world.held_poll(bot)
+    rank = (100, a_run_id().task_id)
+    world.bid(offer, rank)
+    first = await world.hint(BidAccepted)
+
+    world.bid(offer, rank)
+    await world.turn()
+
+    assert world.of_kind(BidAccepted) == [first, first]
+
+
+async def test_a_bid_for_an_offer_that_has_ended_is_answered_with_its_withdrawal(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(hold_seconds=0.01)) as world:
+        bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
+        poll, offer = await world.held_poll(bot)
+        assert (await poll)["cmd"] == "sleep"
+        before = world.of_kind(OfferWithdrawn)
+
+        world.bid(offer, (100, a_run_id().task_id))
+        await world.turn()
+
+        assert len(world.of_kind(OfferWithdrawn)) == len(before) + 1
+        assert world.of_kind(BidAccepted) == []
+
+
+async def test_a_bot_in_one_shards_pools_is_offered_without_a_question(world):
+    bot = await world.a_connected_bot()
+
+    _, offer = await world.held_poll(bot)
+
+    assert not offer.wants_bid
 
 
 async def test_a_run_that_comes_when_another_was_taken_is_declined(world):
@@ -78,28 +152,11 @@ async def test_a_run_that_comes_when_another_was_taken_is_declined(world):
     world.say_alive({offer.gateway_id: 1}, shard=OTHER_SHARD, has_pending=True)
     world.say_alive({offer.gateway_id: 1}, shard=OTHER_SHARD, has_pending=False)
 
-    world.assign(offer, first, priority=100)
+    world.assign(offer, first)
     assert (await poll)["manifest"]["task_id"] == str(first)
-    world.assign(offer, second, shard=OTHER_SHARD, priority=20)
+    world.assign(offer, second, shard=OTHER_SHARD)
 
     assert (await world.hint(RunDeclined, OTHER_SHARD)).task_id == second.task_id
-
-
-async def test_a_run_that_is_about_to_be_chosen_is_declined_when_the_bot_hangs_up(world, monkeypatch):
-    monkeypatch.setattr(offers_module, "CHOICE_SECONDS", DEADLINE_SECONDS)
-    bot = await world.a_connected_bot(pools=("default", OTHER_POOL))
-    hang_up = asyncio.Event()
-    poll = asyncio.create_task(world.post_until(hang_up, "poll", bot.poll_body()))
-    offer = (await world.hint(OfferMade)).offer
-    run = await world.a_run("bot1")
-    tasks_wait_in_both(world, offer)
-
-    world.assign(offer, run)
-    await world.turn()
-    hang_up.set()
-
-    assert (await world.hint(RunDeclined)).task_id == run.task_id
-    await poll
 
 
 async def test_a_repeated_assignment_is_ignored(world):

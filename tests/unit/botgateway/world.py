@@ -20,7 +20,7 @@ from swarming_common.cache.in_process import InProcessCache
 from swarming_common.database import tables
 from swarming_common.database.sqlite import open_sqlite
 from swarming_common.hints import addresses
-from swarming_common.hints.gateway import RunAssigned, ShardAlive
+from swarming_common.hints.gateway import BidMade, RunAssigned, ShardAlive
 from swarming_common.hints.scheduler import Offer, OfferMade
 from swarming_common.hints.wire import Hint
 from swarming_common.lifecycle import Ports
@@ -203,6 +203,10 @@ class World:
             **assigned,
         )
         self.ports.bus.send(addresses.gateway(offer.gateway_id), hint)
+
+    def bid(self, offer: Offer, rank: tuple[int, TaskId] | None, shard: int = DEFAULT_SHARD) -> None:
+        made = BidMade(shard=shard, offer_id=offer.offer_id, bot_id=offer.bot_id, rank=rank)
+        self.ports.bus.send(addresses.gateway(offer.gateway_id), made)
 
     def say_alive(self, offers: dict[str, int], epoch: int = 1, shard: int = DEFAULT_SHARD, **more: Any) -> None:
         self.ports.bus.send(addresses.ALL_GATEWAYS, ShardAlive(shard=shard, epoch=epoch, offers=offers, **more))

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from swarming_common.hints.gateway import RunAssigned
-from swarming_common.hints.scheduler import Offer, Report
+from swarming_common.hints.scheduler import BidAccepted, Offer, Report
 from swarming_common.model.dimensions import Requirements, requirements
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.request import TaskProperties, TaskRequest, TaskSlice
@@ -19,6 +19,7 @@ from swarming_scheduler.changes import Changes, LateCost
 from swarming_scheduler.rules import Rules
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState, Twin, Undecided
 from swarming_scheduler.store import StoredRequest
+from swarming_scheduler.usecases.bid import accept_bid
 from swarming_scheduler.usecases.choose_slice import decide
 from swarming_scheduler.usecases.hand_out import settle_revoked
 from swarming_scheduler.usecases.offer import take_offer
@@ -88,17 +89,31 @@ class World:
         self.commit()
         return task
 
-    def offer(self, bot_id: str = "bot1", offer_id: str | None = None, **dimensions: str) -> Offer:
+    def offer(
+        self, bot_id: str = "bot1", offer_id: str | None = None, *, wants_bid: bool = False, **dimensions: str
+    ) -> Offer:
         offer = Offer(
             offer_id=offer_id or f"offer{next(self._numbers)}",
             bot_id=bot_id,
             gateway_id="gateway1",
             dimensions={"id": (bot_id,), "pool": ("default",)} | {key: (one,) for key, one in dimensions.items()},
             bot_version="v1",
+            wants_bid=wants_bid,
         )
         take_offer(self.state, offer, self.now)
         self.commit()
         return offer
+
+    def bids(self) -> list[tuple[str, TaskId | None]]:
+        """What was answered to gateways since the last call: for which bot, with which task."""
+        made, self.state.answers = self.state.answers, []
+        return [(one.bot_id, None if one.rank is None else one.rank[1]) for _, one in made]
+
+    def accept(self, offer: Offer, next_best: tuple[int, TaskId] | None = None) -> None:
+        """The gateway of this offer takes the bid."""
+        accepted = BidAccepted(offer_id=offer.offer_id, bot_id=offer.bot_id, next_best=next_best)
+        accept_bid(self.state, accepted, self.now)
+        self.commit()
 
     def running(self, bot_id: str = "bot1", request: TaskRequest | None = None) -> tuple[LiveTask, LiveRun]:
         task = self.submit(request)

@@ -36,6 +36,22 @@ class NaiveEngine:
         self.tasks.sort(key=lambda one: one.ticket)
         return None
 
+    def put(self, ticket: Ticket, asked: Requirements, excluded_bots: frozenset[str] = frozenset()) -> None:
+        self.remove(ticket.task_id)
+        self.tasks.append(PendingTask(ticket, asked, excluded_bots))
+        self.tasks.sort(key=lambda one: one.ticket)
+
+    def is_pending(self, task_id: TaskId) -> bool:
+        return any(task.ticket.task_id == task_id for task in self.tasks)
+
+    def bot_for(self, task_id: TaskId) -> str | None:
+        task = next(task for task in self.tasks if task.ticket.task_id == task_id)
+        return next((bot.bot_id for bot in self.bots if task.may_go_to(bot)), None)
+
+    def first_for(self, bot: WaitingBot) -> TaskId | None:
+        self.withdraw(bot.bot_id)
+        return next((task.ticket.task_id for task in self.tasks if task.may_go_to(bot)), None)
+
     def offer(self, bot: WaitingBot) -> Match | None:
         self.withdraw(bot.bot_id)
         for task in self.tasks:

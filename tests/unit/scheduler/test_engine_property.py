@@ -48,12 +48,24 @@ def submission(ticket: Ticket, asked: Any, excluded: frozenset[str]) -> Step:
     return lambda engine: engine.submit(ticket, asked, excluded)
 
 
+def put(ticket: Ticket, asked: Any, excluded: frozenset[str]) -> Step:
+    return lambda engine: engine.put(ticket, asked, excluded)
+
+
+def look(task_id: TaskId) -> Step:
+    return lambda engine: engine.bot_for(task_id) if engine.is_pending(task_id) else None
+
+
 submissions = some.builds(submission, tickets, asked, excluded_bots)
 offers = bots().map(lambda bot: lambda engine: engine.offer(bot))
 withdrawals = some.sampled_from(BOT_IDS).map(lambda bot_id: lambda engine: engine.withdraw(bot_id))
 removals = task_ids.map(lambda task_id: lambda engine: engine.remove(task_id))
+puts = some.builds(put, tickets, asked, excluded_bots)
+looks = task_ids.map(look)
+questions = bots().map(lambda bot: lambda engine: engine.first_for(bot))
 histories = some.lists(
-    some.one_of(submissions, submissions, submissions, offers, offers, withdrawals, removals), max_size=60
+    some.one_of(submissions, submissions, submissions, offers, offers, withdrawals, removals, puts, looks, questions),
+    max_size=60,
 )
 
 

@@ -16,13 +16,21 @@ class RunAssigned(Hint):
     shard: int
     offer_id: str
     bot_id: str
-    priority: int = 0
-    """Of the task, now: what a bot in several pools is given first."""
     properties: TaskProperties
     secret_bytes: str | None = None  # base64
     service_account: str = "none"
     realm: str = ""
     bot_ping_tolerance_secs: int
+
+
+class BidMade(Hint):
+    """What this shard would give the bot of this offer now, or that it has nothing for it. Nothing is reserved."""
+
+    shard: int
+    offer_id: str
+    bot_id: str
+    rank: tuple[int, TaskId] | None = None
+    """Priority and id of the task; the lowest goes first. None if there is no task for the bot."""
 
 
 class ShardAlive(Hint):

@@ -58,6 +58,8 @@ class Offer(Hint):
     dimensions: dict[str, tuple[str, ...]]
     bot_version: str
     idle_since: datetime | None = None
+    wants_bid: bool = False
+    """The bot is offered to other shards, too: answer with a bid (`BidMade`), and assign only what is accepted."""
 
 
 class OfferMade(Hint):
@@ -71,6 +73,18 @@ class OfferWithdrawn(Hint):
 
     offer_id: str
     bot_id: str
+
+
+class BidAccepted(Hint):
+    """Of the bids for this bot yours is the best: assign the first task that it can run.
+
+    `next_best` is the rank of the second bid. If the shard's own first task comes after it by now, the shard makes
+    another bid instead.
+    """
+
+    offer_id: str
+    bot_id: str
+    next_best: tuple[int, TaskId] | None = None
 
 
 class OffersHeld(Hint):

@@ -36,7 +36,8 @@ class Match(NamedTuple):
 
 
 class Engine:
-    """Holds pending tasks and waiting bots such that no waiting bot could run a pending task.
+    """Holds pending tasks and waiting bots such that no waiting bot could run a pending task, but for tasks that were
+    `put` here.
 
     A bot gets the first task in order that it can run, a task the longest waiting bot that can run it.
     """
@@ -84,27 +85,38 @@ class Engine:
                 self.withdraw(bot_id)
                 self._note(queue)
                 return Match(task_id, bot_id)
-        entry = self._entries[task_id] = entry_of(ticket, queue.number)
-        queue.push(entry)
-        if queue.first == entry:
-            self._note(queue)
-        if excluded_bots:
-            self._barred.add(task_id, excluded_bots)
+        self._push(queue, ticket, excluded_bots)
         return None
+
+    def put(self, ticket: Ticket, asked: Requirements, excluded_bots: frozenset[str] = frozenset()) -> None:
+        """Add a task as `submit` does, but leave it pending, whoever waits."""
+        if ticket.task_id in self._entries:
+            self.remove(ticket.task_id)
+        queue = self._queues.get(asked) or self._new_queue(asked)
+        queue.used = True
+        self._push(queue, ticket, excluded_bots)
+
+    def is_pending(self, task_id: TaskId) -> bool:
+        """Whether this task waits."""
+        return task_id in self._entries
+
+    def bot_for(self, task_id: TaskId) -> str | None:
+        """The longest waiting bot that may run this pending task; None if none waits."""
+        if not self._waiting:
+            return None
+        queue = self._queue_at(queue_number(self._entries[task_id]))
+        return self._bot_for(queue, self._barred.by_task.get(task_id, frozenset()))
+
+    def first_for(self, bot: WaitingBot) -> TaskId | None:
+        """The task that `offer` would give this bot; None if there is none. The bot waits no more; the task does."""
+        _, entry = self._first_of(bot.bot_id, self._come(bot))
+        return None if entry == NOTHING else task_of(entry)
 
     def offer(self, bot: WaitingBot) -> Match | None:
         """Add a bot that waits; it gets a task at once if it can run one."""
         bot_id = bot.bot_id
-        known = self._known.get(bot_id)
-        if known is not None and known.bots.first != NOTHING:
-            self.withdraw(bot_id)
-        if known is None or known.dimensions != bot.dimensions:
-            known = self._learn(bot)
-        if bot_id in self._pinned.by_id or bot_id in self._barred.by_bot:
-            queue, entry = self._first_for(bot_id, known)
-        else:
-            queue = self._queues.next_for(known.bots)
-            entry = NOTHING if queue is None else queue.first
+        known = self._come(bot)
+        queue, entry = self._first_of(bot_id, known)
         if queue is not None:
             task_id = task_of(entry)
             self._take(queue, task_id, entry)
@@ -133,6 +145,30 @@ class Engine:
         """Where a pending task stands in its queue, None if it does not wait."""
         entry = self._entries.get(task_id)
         return None if entry is None else self._queue_at(queue_number(entry)).place_of(entry)
+
+    def _push(self, queue: TaskQueue, ticket: Ticket, excluded_bots: frozenset[str]) -> None:
+        entry = self._entries[ticket.task_id] = entry_of(ticket, queue.number)
+        queue.push(entry)
+        if queue.first == entry:
+            self._note(queue)
+        if excluded_bots:
+            self._barred.add(ticket.task_id, excluded_bots)
+
+    def _come(self, bot: WaitingBot) -> KnownBot:
+        """The bot as it is known now; it does not wait."""
+        known = self._known.get(bot.bot_id)
+        if known is not None and known.bots.first != NOTHING:
+            self.withdraw(bot.bot_id)
+        if known is None or known.dimensions != bot.dimensions:
+            known = self._learn(bot)
+        return known
+
+    def _first_of(self, bot_id: str, known: KnownBot) -> tuple[TaskQueue | None, int]:
+        """The first task in order that this bot can run: its queue and entry, or None and NOTHING."""
+        if bot_id in self._pinned.by_id or bot_id in self._barred.by_bot:
+            return self._first_for(bot_id, known)
+        queue = self._queues.next_for(known.bots)
+        return queue, NOTHING if queue is None else queue.first
 
     def _take(self, queue: TaskQueue, task_id: TaskId, entry: int) -> None:
         del self._entries[task_id]

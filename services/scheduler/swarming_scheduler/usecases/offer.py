@@ -18,7 +18,7 @@ def take_offer(state: ShardState, offer: Offer, now: datetime, *, is_news: bool 
     bot = state.bot(offer.bot_id)
     if offer.offer_id in bot.offers or _was_used(bot, offer.offer_id):
         return
-    bot.last_offer = now
+    bot.last_offer, bot.lost_bids = now, 0
     state.capacity.note(SeenBot(offer.bot_id, offer.dimensions, now))
     if is_news:  # the bot polls here now; what another gateway still holds for it is a connection that is gone
         bot.offers = {key: one for key, one in bot.offers.items() if one.gateway_id == offer.gateway_id}
