@@ -63,7 +63,7 @@ def start_clean() -> None:
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("0")  # lowering it takes a privilege that a bot may not have
     clean_variables(os.environ)
-    set_soft_limits(0, init_limits())
+    set_soft_limits(init_limits())
 
 
 def clean_variables(variables: MutableMapping[str, str]) -> None:
@@ -98,16 +98,14 @@ def parse_limits(text: str) -> Limits:
     return found
 
 
-def set_soft_limits(pid: int, limits: Mapping[int, int]) -> None:
-    """Give a process (0: this one) these soft limits, as far as its hard limits allow."""
-    if not hasattr(resource, "prlimit"):
-        return
+def set_soft_limits(limits: Mapping[int, int]) -> None:
+    """Give this process these soft limits, as far as its hard limits allow."""
     for number, wanted in limits.items():
         with contextlib.suppress(OSError, ValueError):
-            soft, hard = resource.prlimit(pid, number)
+            soft, hard = resource.getrlimit(number)
             wanted = hard if _is_more(wanted, hard) else wanted
             if soft != wanted:
-                resource.prlimit(pid, number, (wanted, hard))
+                resource.setrlimit(number, (wanted, hard))
 
 
 def _is_more(one: int, other: int) -> bool:

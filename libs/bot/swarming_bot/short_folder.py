@@ -6,8 +6,11 @@ The system allows 108 bytes for a socket's whole path (104 on macOS). A long hom
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat
+
+log = logging.getLogger(__name__)
 
 SHORT_PLACES = ("/var/tmp", "/tmp")
 RUN_BYTES = len("/7c2236638dbfed11/task")
@@ -26,6 +29,7 @@ def runs_folder(bot_folder: str) -> str:
         path = os.path.join(place, f"swarming-{os.getuid()}-{name}")
         if _is_usable(place, path, bot_folder):
             return path
+    log.warning("run_folders_long path=%s", own)
     return own
 
 

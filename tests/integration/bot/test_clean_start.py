@@ -99,3 +99,26 @@ def test_limits_are_read_as_the_kernel_writes_them():
         resource.RLIMIT_NOFILE: 1024,
         resource.RLIMIT_STACK: resource.RLIM_INFINITY,
     }
+
+
+MANY_BOTS = """
+import os, resource, sys
+from swarming_bot import open_files
+from swarming_bot.process import Process
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+open_files.make_room(50)
+assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256
+for number in range(20):
+    process = Process(["sh", "-c", "ulimit -n"], sys.argv[1], dict(os.environ), sys.argv[1])
+    print(os.read(process.stdout_fd, 100).decode().strip())
+    process.reap()
+    process.end()
+"""
+
+
+def test_a_task_never_has_the_limit_of_open_files_that_many_bots_need(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_BOTS, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.split() == ["256"] * 20
