@@ -389,15 +389,3 @@ async def test_a_gateway_whose_database_cannot_be_written_is_not_ready(sqlite_fo
     assert (before.status_code, before.json()["database"]) == (200, True)
     assert (after.status_code, after.json()["database"]) == (503, False)
     assert after.json()["wrong"]["database"] == "the database does not answer"
-
-
-async def test_a_poll_of_upstream_s_bot_is_held_for_a_shorter_time_than_one_of_ours(sqlite_folder):
-    async with a_world(sqlite_folder, some_settings(upstream_hold_seconds=0.01)) as world:
-        ours, upstream = await world.a_connected_bot("ours"), await world.a_connected_bot("upstream")
-        ours.state["bot_code"] = {}
-        held, _ = await world.held_poll(ours)
-
-        answer = await world.start_poll(upstream)
-
-        assert (answer["cmd"], answer["duration"]) == ("sleep", 0.0)
-        assert not held.done()

@@ -80,6 +80,18 @@ def test_no_poll_can_be_held_for_longer_than_a_bot_reads(setting):
         some_settings(**{setting: READ_SECONDS})
 
 
+async def test_a_poll_of_upstream_s_bot_is_held_for_a_shorter_time_than_one_of_ours(sqlite_folder):
+    async with a_world(sqlite_folder, some_settings(upstream_hold_seconds=0.01)) as world:
+        ours, upstream = await world.a_connected_bot("ours"), await world.a_connected_bot("upstream")
+        ours.state["bot_code"] = {}
+        held, _ = await world.held_poll(ours)
+
+        answer = await world.start_poll(upstream)
+
+        assert (answer["cmd"], answer["duration"]) == ("sleep", 0.0)
+        assert not held.done()
+
+
 @pytest.mark.parametrize("route", ["handshake", "poll", "event", "task_update", "task_error"])
 async def test_an_error_is_a_text_under_the_key_error(world, bot, route):
     answer = await bot.call(route, [])
