@@ -2,7 +2,8 @@
 
 Real bots carry out a thousand tasks that run `true`, and as many with a request such as people write, on the
 distributed form. Then every table is measured twice: as it stands, with what updates left behind, and after it was
-written anew (VACUUM FULL). What the tables held before the tasks is taken off. Writes build/bench/size.json.
+written anew (VACUUM FULL). What the tables held before the tasks is taken off, and the
+tables of bots are left out. Writes build/bench/size.json.
 """
 
 import argparse
@@ -54,6 +55,8 @@ SELECT t.relname, i.relname, pg_relation_size(i.oid)
 FROM pg_class t JOIN pg_index x ON x.indrelid = t.oid JOIN pg_class i ON i.oid = x.indexrelid
 WHERE t.relnamespace = 'public'::regnamespace
 """
+PER_BOT = ("bot", "bot_event", "bot_event_relay")
+"""Tables that grow with the bots, not with the tasks: left out."""
 
 Sizes = Mapping[tuple[str, str], int]
 
@@ -132,7 +135,11 @@ async def _until_all_ended(connection: Any, tasks: int) -> None:
 async def _sizes(connection: Any, *, anew: bool) -> Sizes:
     if anew:
         await connection.execute("VACUUM FULL ANALYZE")
-    return {(row["table_name"], row["part"]): row["bytes"] for row in await connection.fetch(_SIZES)}
+    return {
+        (row["table_name"], row["part"]): row["bytes"]
+        for row in await connection.fetch(_SIZES)
+        if row["table_name"] not in PER_BOT
+    }
 
 
 def _show(figures: list[Figures]) -> None:

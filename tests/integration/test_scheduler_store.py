@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from swarming_common.database.port import Database
-from swarming_common.database.tables import shard, task_event, task_request, task_result, task_run
+from swarming_common.database.tables import bot_snapshot, shard, task_event, task_request, task_result, task_run
 from swarming_common.model.reports import ReportKind
 from swarming_scheduler.changes import Changes, Cursors
 from swarming_scheduler.rows import EventNumbers, freeze
@@ -56,6 +56,7 @@ class StoreContract:
 
         results = {row.task_id: row for row in await rows(database, task_result)}
         [stored_run] = await rows(database, task_run)
+        [snapshot] = await rows(database, bot_snapshot)
         events = await rows(database, task_event)
         [cursors] = [row for row in await rows(database, shard) if row.shard == 7]
         ended = results[task.task_id]
@@ -63,7 +64,8 @@ class StoreContract:
         assert ended.completed_ts == BEGINNING
         assert results[pending.task_id].state == 32
         assert (stored_run.bot_id, stored_run.cost_usd, stored_run.details) == ("bot1", 0.25, {"bot_overhead": 1})
-        assert stored_run.bot_dimensions == {"id": ["bot1"], "pool": ["default"]}
+        assert stored_run.bot_snapshot_id == snapshot.bot_snapshot_id
+        assert (snapshot.version, snapshot.dimensions) == ("v1", {"id": ["bot1"], "pool": ["default"]})
         assert sorted((row.seq, row.name) for row in events) == [
             (1, "task.queued"),
             (2, "task.assigned"),
@@ -86,7 +88,7 @@ class StoreContract:
             "priority": 1,
             "user": "",
             "tags": [],
-            "request": {"name": "ü"},
+            "request": {"realm": "ü"},
             "secret_bytes": b"\0secret",
         }
         await database.write(lambda c: c.execute(task_request.insert(), row) and None)
@@ -94,7 +96,7 @@ class StoreContract:
         [batch] = world.batches
         requests = await write(database, batch)
 
-        assert requests[task.task_id].request == {"name": "ü"}
+        assert requests[task.task_id].request == {"name": "x", "priority": 1, "user": "", "realm": "ü"}
         assert requests[task.task_id].secret_bytes == b"\0secret"
 
     async def test_a_final_state_is_never_changed(self, database: Database, write: Write):

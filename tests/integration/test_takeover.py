@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from swarming_common.database.port import Database
+from swarming_common.database.request_rows import request_document
 from swarming_common.database.tables import run_report, task_request
 from swarming_common.model.reports import ReportKind
 from swarming_common.model.states import TaskState
@@ -51,12 +52,12 @@ class Owner(World):
             "shard": self.state.number,
             "created_ts": BEGINNING,
             "expiration_ts": BEGINNING + timedelta(hours=1),
-            "name": "a task",
+            "name": request.name,
             "pool": "default",
             "priority": request.priority,
             "user": "",
             "tags": [],
-            "request": request.model_dump(mode="json"),
+            "request": request_document(request),
         }
 
 

@@ -26,7 +26,6 @@ async def a_result(database: Database, task_id: int, properties_hash: str | None
         "state": int(TaskState.COMPLETED),
         "run_number": 1,
         "bot_id": "bot1",
-        "modified_ts": ended,
         "started_ts": ended,
         "completed_ts": ended,
         "exit_code": 0,
@@ -39,16 +38,15 @@ async def a_result(database: Database, task_id: int, properties_hash: str | None
         "current_slice": 0,
         "last_taskseq": 3,
         "created_ts": ended,
+        "modified_ts": ended,
         "properties_hash": properties_hash,
     }
     run = common | {
         "slice": 0,
-        "offer_id": "o",
-        "gateway_id": "g",
+        "offer_id": "g-1",
         "revoked": False,
         "killing": False,
-        "bot_version": "v1",
-        "bot_dimensions": {},
+        "bot_snapshot_id": 1,
         "cost_usd": task_id / 100,
     }
     await database.write(lambda c: c.execute(task_result.insert(), result) and None)

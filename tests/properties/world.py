@@ -21,6 +21,7 @@ from swarming_common.hints.scheduler import ChildSubmitted, CommandGiven, TaskSu
 from swarming_common.lifecycle import Ports
 from swarming_common.model.commands import CommandKind
 from swarming_common.model.properties_hash import with_hashes
+from swarming_common.model.reports import REPORT_KIND_CODES
 from swarming_common.model.request import TaskRequest
 from swarming_common.model.shards import shard_of_pool
 from swarming_common.model.states import TaskState
@@ -41,6 +42,9 @@ T = TypeVar("T")
 
 DEAD_AFTER_SECONDS = 5.0
 """After so long the database takes a stopped scheduler for dead."""
+
+
+_KIND_OF_CODE = {code: kind for kind, code in REPORT_KIND_CODES.items()}
 
 
 class NoCache:
@@ -340,7 +344,8 @@ class World:
         query = (
             "SELECT kind, exit_code FROM run_report WHERE task_id = ? AND run_number = ? AND bot_id = ? ORDER BY rowid"
         )
-        return self.memory.driver.execute(query, (task_id, run_number, bot_id)).fetchall()
+        rows = self.memory.driver.execute(query, (task_id, run_number, bot_id)).fetchall()
+        return [(_KIND_OF_CODE[code], exit_code) for code, exit_code in rows]
 
     def _latency(self) -> float:
         return self.chance.choice(self.plan.latencies)

@@ -120,7 +120,7 @@ class Offers:
         self.close_bot(bot_id, Closed.SUPERSEDED)
         self._left.pop(bot_id, None)
         offer = Offer(
-            offer_id=f"{self.gateway_id}-{next(self._numbers)}",
+            offer_id=addresses.new_offer_id(self.gateway_id, next(self._numbers)),
             bot_id=bot_id,
             gateway_id=self.gateway_id,
             dimensions=dict(dimensions),

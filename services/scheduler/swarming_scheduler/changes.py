@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from swarming_common.events.envelope import Event
 from swarming_common.hints.wire import Hint
 from swarming_common.model.task_id import RunId, TaskId
+from swarming_scheduler.bot_snapshot import BotSnapshot
 
 if TYPE_CHECKING:
     from swarming_scheduler.state import LiveRun, LiveTask, Undecided
@@ -57,6 +58,8 @@ class Changes:
 
     tasks: "dict[TaskId, LiveTask]" = field(default_factory=dict)
     runs: "dict[RunId, LiveRun]" = field(default_factory=dict)
+    bot_snapshots: dict[RunId, BotSnapshot] = field(default_factory=dict)
+    """Of the bots that were given these runs."""
     events: list[Told] = field(default_factory=list)
     assigned: "list[LiveRun]" = field(default_factory=list)
     """Runs whose command the commit brings, for their gateways."""
@@ -93,6 +96,8 @@ class Changes:
             part(task_id).tasks[task_id] = task
         for run_id, run in self.runs.items():
             part(run_id.task_id).runs[run_id] = run
+        for run_id, snapshot in self.bot_snapshots.items():
+            part(run_id.task_id).bot_snapshots[run_id] = snapshot
         for told in self.events:
             part(told.task_id).events.append(told)
         for run in self.assigned:

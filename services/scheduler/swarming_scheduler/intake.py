@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from swarming_common.database.feed import Feed
+from swarming_common.database.request_rows import request_fields
 from swarming_common.database.tables import task_request
 from swarming_common.lifecycle import Ports
 from swarming_common.model.request import TaskRequest
@@ -50,7 +51,7 @@ class Intake:
         now = self._ports.clock.now()
         for row in rows:
             try:
-                request = TaskRequest.model_validate(row.request)
+                request = TaskRequest.model_validate(request_fields(row._asdict()))
             except ValueError as error:
                 log.error("request_unreadable", shard=self._state.number, task_id=row.task_id, reason=str(error))
                 continue

@@ -28,7 +28,6 @@ class KeptSlice(_Part):
 class KeptRequest(_Part):
     """The fields of a TaskRequest that `live_task` reads, by the same names."""
 
-    priority: int
     task_slices: tuple[KeptSlice, ...]
     parent_run_id: str | None = None
     outlives_parent: bool = False

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from swarming_common.events.rows import event_columns
 from swarming_common.model.states import TaskState
-from swarming_scheduler.changes import Changes, Cursors
+from swarming_scheduler.bot_snapshot import BotSnapshot
+from swarming_scheduler.changes import Changes, Cursors, Told
 from swarming_scheduler.state import LiveRun, LiveTask, ShardState
 from swarming_scheduler.store import Batch
 from swarming_scheduler.usecases.report import is_failure
@@ -13,25 +15,16 @@ from swarming_scheduler.usecases.report import is_failure
 def freeze(shards: Iterable[tuple[ShardState, Changes, "EventNumbers"]]) -> Batch:
     """The changes of several shards as they stand now, their events numbered."""
     batch = Batch()
+    snapshots: dict[int, BotSnapshot] = {}
     for state, changes, numbers in shards:
         batch.results.extend(_result_row(state.number, task) for task in changes.tasks.values())
         batch.runs.extend(_run_row(state.number, run) for run in changes.runs.values())
-        for told in changes.in_packs():
-            batch.events.append(
-                {
-                    "shard": told.shard,
-                    "seq": numbers.next(),
-                    "task_id": told.task_id,
-                    "taskseq": told.taskseq,
-                    "name": told.fact.name,
-                    "version": told.fact.version,
-                    "pool": told.pool,
-                    "created_ts": told.created_ts,
-                    "data": told.fact.model_dump(mode="json", exclude_none=True),
-                }
-            )
+        snapshots |= {snapshot.bot_snapshot_id: snapshot for snapshot in changes.bot_snapshots.values()}
+        batch.events.extend(_event_row(told, numbers.next()) for told in changes.in_packs())
         batch.commands_of.extend(run.run_id.task_id for run in changes.assigned)
         batch.cursors.extend(_cursor_row(cursors) for cursors in changes.cursors[-1:])
+    # Two shards that write the same ones wait for each other, so all write them in one order.
+    batch.bot_snapshots.extend(snapshots[key].row() for key in sorted(snapshots))
     return batch
 
 
@@ -47,6 +40,20 @@ class EventNumbers:
         return self.last
 
 
+def _event_row(told: Told, seq: int) -> dict[str, Any]:
+    return {
+        "shard": told.shard,
+        "seq": seq,
+        "task_id": told.task_id,
+        "taskseq": told.taskseq,
+        "name": told.fact.name,
+        "version": told.fact.version,
+        "pool": told.pool,
+        "created_ts": told.created_ts,
+        **event_columns(told.fact),
+    }
+
+
 def _result_row(shard: int, task: LiveTask) -> dict[str, Any]:
     run = task.last_run if task.state is not TaskState.PENDING else None
     return {
@@ -55,7 +62,7 @@ def _result_row(shard: int, task: LiveTask) -> dict[str, Any]:
         "state": int(task.state),
         "priority": task.priority,
         "current_slice": task.current_slice,
-        "slice_expiration_ts": task.slice_expiration_ts,
+        "slice_expiration_ts": task.slice_expiration_ts if task.state is TaskState.PENDING else None,
         "run_number": run.run_id.number if run else None,
         "bot_id": run.bot_id if run else None,
         "last_taskseq": task.taskseq,
@@ -104,15 +111,12 @@ def _run_row(shard: int, run: LiveRun) -> dict[str, Any]:
         "bot_id": run.bot_id,
         "state": int(run.state),
         "slice": run.slice,
-        "offer_id": run.offer_id,
-        "gateway_id": run.gateway_id,
+        "offer_id": run.offer_id if run.state is TaskState.RUNNING else "",
         "revoked": run.revoking is not None,
         "killing": run.is_killing,
-        "bot_version": run.bot_version,
-        "bot_dimensions": run.bot_dimensions,
+        "bot_snapshot_id": run.bot_snapshot_id,
         "bot_idle_since_ts": run.bot_idle_since,
         "started_ts": run.started_ts,
-        "modified_ts": run.completed_ts or run.started_ts,
         "completed_ts": run.completed_ts,
         "abandoned_ts": run.abandoned_ts,
         "exit_code": run.exit_code,

@@ -49,8 +49,7 @@ class LiveRun:
     offer_id: str
     gateway_id: str
     slice: int
-    bot_version: str
-    bot_dimensions: dict[str, tuple[str, ...]]
+    bot_snapshot_id: int
     bot_idle_since: datetime | None
     started_ts: datetime
     last_heard: datetime

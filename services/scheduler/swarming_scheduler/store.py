@@ -13,8 +13,10 @@ from swarming_common.database.dialects import insert_for
 from swarming_common.database.hot import Prepared
 from swarming_common.database.json_rows import column_names, quoted, records, rows_as_json
 from swarming_common.database.port import HotBatch
+from swarming_common.database.request_rows import REQUEST_COLUMNS, request_fields
 from swarming_common.database.tables import (
     bot,
+    bot_snapshot,
     command,
     run_report,
     shard,
@@ -42,6 +44,7 @@ class Batch:
     """Rows for one commit; at most one for each task and each run."""
 
     results: list[Row] = field(default_factory=list)
+    bot_snapshots: list[Row] = field(default_factory=list)
     runs: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     cursors: list[Row] = field(default_factory=list)
@@ -83,7 +86,7 @@ def hot_batch(batch: Batch) -> HotBatch[Requests]:
         first = rows[0]
         check((first["results"], first["runs"], first["events"], first["cursors"]))
         return {
-            TaskId(row["task_id"]): StoredRequest(json.loads(row["request"]), row["secret_bytes"])
+            TaskId(row["task_id"]): _stored({**row, "request": json.loads(row["request"])})
             for row in rows
             if row["task_id"] is not None
         }
@@ -96,7 +99,9 @@ def hot_batch(batch: Batch) -> HotBatch[Requests]:
 
 
 def _write_portably(connection: Connection, batch: Batch) -> Changed:
-    statements = _portable_statements(connection.dialect.name)
+    *statements, snapshots = _portable_statements(connection.dialect.name)
+    for row in batch.bot_snapshots:
+        snapshots.write(connection, row)
     rows = (batch.results, batch.runs, batch.events, [{"of_shard": row["shard"], **row} for row in batch.cursors])
     results, runs, events, cursors = (
         sum(statement.write(connection, row) for row in its_rows)
@@ -107,7 +112,7 @@ def _write_portably(connection: Connection, batch: Batch) -> Changed:
 
 @cache
 def _portable_statements(dialect: str) -> tuple[Prepared, ...]:
-    """For results, runs, events and cursors. Made once: SQLAlchemy takes longer to make them than to run them."""
+    """For results, runs, events, cursors and snapshots. Made once: making them takes longer than a write."""
     upsert = insert_for(dialect, task_result)
     results = upsert.on_conflict_do_update(
         index_elements=[task_result.c.task_id],
@@ -122,17 +127,22 @@ def _portable_statements(dialect: str) -> tuple[Prepared, ...]:
     cursors = (
         update(shard).where(shard.c.shard == bindparam("of_shard")).values({name: bindparam(name) for name in _CURSORS})
     )
-    return Prepared(results), Prepared(runs), Prepared(task_event.insert()), Prepared(cursors)
+    snapshots = insert_for(dialect, bot_snapshot).on_conflict_do_nothing()
+    return tuple(Prepared(one) for one in (results, runs, task_event.insert(), cursors, snapshots))
 
 
 def requests_of(connection: Connection, task_ids: Sequence[TaskId]) -> Requests:
     """What the bots of these tasks need."""
     rows = [_REQUEST_OF.one_or_none(connection, {"of_task": task_id}) for task_id in task_ids]
-    return {TaskId(row.task_id): StoredRequest(row.request, row.secret_bytes) for row in rows if row is not None}
+    return {TaskId(row.task_id): _stored(row._asdict()) for row in rows if row is not None}
+
+
+def _stored(row: Mapping[str, Any]) -> StoredRequest:
+    return StoredRequest(request_fields(row), row["secret_bytes"])
 
 
 _REQUEST_OF = Prepared(
-    select(task_request.c.task_id, task_request.c.request, task_request.c.secret_bytes).where(
+    select(task_request.c.task_id, *REQUEST_COLUMNS, task_request.c.secret_bytes).where(
         task_request.c.task_id == bindparam("of_task")
     )
 )
@@ -153,17 +163,19 @@ _ONE_STATEMENT = f"""
     events AS (INSERT INTO task_event ({quoted(column_names(task_event))})
         SELECT {quoted(column_names(task_event))} FROM {records(task_event, "$3")} RETURNING 1),
     cursors AS (UPDATE shard SET {", ".join(f"{name} = r.{name}" for name in _CURSORS)}
-        FROM {records(shard, "$4", ["shard", *_CURSORS])} WHERE shard.shard = r.shard RETURNING 1)
+        FROM {records(shard, "$4", ["shard", *_CURSORS])} WHERE shard.shard = r.shard RETURNING 1),
+    snapshots AS (INSERT INTO bot_snapshot ({quoted(column_names(bot_snapshot))})
+        SELECT {quoted(column_names(bot_snapshot))} FROM {records(bot_snapshot, "$6")} ON CONFLICT DO NOTHING)
     SELECT (SELECT count(*) FROM results) AS results, (SELECT count(*) FROM runs) AS runs,
         (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM cursors) AS cursors,
-        q.task_id, CAST(q.request AS text) AS request, q.secret_bytes
+        q.task_id, q.name, q.priority, q."user", CAST(q.request AS text) AS request, q.secret_bytes
     FROM (SELECT 1) AS always LEFT JOIN task_request AS q ON q.task_id = ANY(CAST($5 AS bigint[]))
     """
 
 
 def _arguments(batch: Batch) -> tuple[object, ...]:
     rows = (batch.results, batch.runs, batch.events, batch.cursors)
-    return (*(rows_as_json(its_rows) for its_rows in rows), batch.commands_of)
+    return (*(rows_as_json(its_rows) for its_rows in rows), batch.commands_of, rows_as_json(batch.bot_snapshots))
 
 
 def add_late_costs(connection: Connection, costs: Sequence[LateCost]) -> None:
@@ -184,7 +196,7 @@ def add_late_costs(connection: Connection, costs: Sequence[LateCost]) -> None:
 def requests_not_taken_in(number: int) -> Any:
     """The feed of submissions of a shard."""
     taken_in = exists().where(task_result.c.task_id == task_request.c.task_id)
-    columns = (task_request.c.tx, task_request.c.task_id, task_request.c.created_ts, task_request.c.request)
+    columns = (task_request.c.tx, task_request.c.task_id, task_request.c.created_ts, *REQUEST_COLUMNS)
     return select(*columns).where(task_request.c.shard == number, ~taken_in)
 
 

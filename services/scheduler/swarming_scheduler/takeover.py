@@ -15,6 +15,7 @@ import structlog
 
 from swarming_common.clock import Clock
 from swarming_common.database.port import Database, Work
+from swarming_common.hints import addresses
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId
 from swarming_scheduler import store
@@ -115,9 +116,8 @@ class Loading:
         except ValueError as error:
             log.error("request_unreadable", shard=self._state.number, task_id=row.task_id, reason=str(error))
             return None
-        task = live_task(self._state, TaskId(row.task_id), row.created_ts, request)
+        task = live_task(self._state, TaskId(row.task_id), row.created_ts, request, row.priority)
         task.state = TaskState(row.state)
-        task.priority = row.priority
         task.current_slice = row.current_slice
         task.taskseq = row.last_taskseq
         task.modified_ts, task.started_ts, task.abandoned_ts = row.modified_ts, row.started_ts, row.abandoned_ts
@@ -150,10 +150,9 @@ def _add_run(state: ShardState, task: LiveTask, row: Any, now: datetime) -> None
         run_id=RunId(task.task_id, row.run_number),
         bot_id=row.bot_id,
         offer_id=row.offer_id,
-        gateway_id=row.gateway_id,
+        gateway_id=addresses.gateway_of_offer(row.offer_id),
         slice=row.slice,
-        bot_version=row.bot_version,
-        bot_dimensions={key: tuple(values) for key, values in row.bot_dimensions.items()},
+        bot_snapshot_id=row.bot_snapshot_id,
         bot_idle_since=row.bot_idle_since_ts,
         started_ts=row.started_ts,
         last_heard=now,

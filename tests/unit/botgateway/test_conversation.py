@@ -123,7 +123,6 @@ async def test_the_updates_of_a_run_store_output_and_reports(world):
     assert await world.report_kinds() == ["confirmed", "finished"]
     finished = next(row for row in await world.rows(tables.run_report) if row.kind == "finished")
     assert (finished.exit_code, finished.duration, finished.cost_usd) == (3, 11.1125416, 0.1)
-    assert finished.session == bot.session
     assert finished.details == {
         name: FINAL[name]
         for name in ("bot_overhead", "cache_trim_stats", "cleanup_stats", "isolated_stats", "named_caches_stats")

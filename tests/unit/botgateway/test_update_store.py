@@ -83,7 +83,7 @@ class UpdateStoreContract:
 
         [row] = await rows(database, tables.run_report)
         assert (row.task_id, row.run_number, row.bot_id) == (run.task_id, run.number, "bot1")
-        assert (row.kind, row.shard, row.session, row.created_ts) == ("finished", 3, str(MINE), NOW)
+        assert (row.kind, row.shard, row.created_ts) == ("finished", 3, NOW)
         assert (row.exit_code, row.duration, row.cost_usd) == (-15, 11.1125416, 3.7e-05)
         assert (row.hard_timeout, row.io_timeout, row.message) == (False, True, None)
         assert row.details == report.details
@@ -329,8 +329,8 @@ async def a_run(database: Database, **changed: object) -> RunId:
     run = a_run_id()
     row = {
         "task_id": run.task_id, "run_number": run.number, "shard": 3, "bot_id": "bot1", "state": 16, "slice": 0,
-        "offer_id": "o", "gateway_id": "g", "revoked": False, "killing": False, "bot_version": "v",
-        "bot_dimensions": {}, "started_ts": NOW, "modified_ts": NOW, "failure": False, "internal_failure": False,
+        "offer_id": "g-1", "revoked": False, "killing": False, "bot_snapshot_id": 1, "started_ts": NOW,
+        "failure": False, "internal_failure": False,
     }  # fmt: skip
     await database.write(lambda c: c.execute(insert(tables.task_run), row | changed))
     return run

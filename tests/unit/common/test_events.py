@@ -19,6 +19,7 @@ from swarming_common.events import tasks
 from swarming_common.events.consumer import EventConsumer
 from swarming_common.events.envelope import KNOWN, NumberedEvent, UnreadableEvent, encode
 from swarming_common.events.relay import Relay, cloud_event, events_after
+from swarming_common.events.rows import event_columns
 from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
 from tests.read_events import decode
 
@@ -57,7 +58,7 @@ def a_row(seq: int, fact: Any = EXAMPLES[0], shard: int = 7, pool: str = "defaul
         "version": fact.version,
         "pool": pool,
         "created_ts": MOMENT,
-        "data": fact.model_dump(mode="json", exclude_none=True),
+        **event_columns(fact),
     }
 
 

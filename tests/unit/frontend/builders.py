@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from swarming_common.database.dialects import insert_for
 from swarming_common.database.port import Database
-from swarming_common.database.tables import bot, task_output, task_result, task_run
+from swarming_common.database.tables import bot, bot_snapshot, task_output, task_result, task_run
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import parse_task_id
 
@@ -65,9 +66,12 @@ async def a_run(
     number: int = 1,
     state: TaskState = TaskState.RUNNING,
     bot_id: str = "bot1",
+    bot_version: str = "v1",
     **columns: Any,
 ) -> None:
     """What the scheduler would write of a run; the row of an earlier call is replaced."""
+    dimensions = {"id": [bot_id], "pool": ["default"]}
+    snapshot = {"bot_snapshot_id": hash((bot_id, bot_version)), "version": bot_version, "dimensions": dimensions}
     row = {
         "task_id": parse_task_id(task_id),
         "run_number": number,
@@ -75,14 +79,11 @@ async def a_run(
         "bot_id": bot_id,
         "state": int(state),
         "slice": 0,
-        "offer_id": "offer",
-        "gateway_id": "gateway",
+        "offer_id": "gateway-1",
         "revoked": False,
         "killing": False,
-        "bot_version": "v1",
-        "bot_dimensions": {"id": [bot_id], "pool": ["default"]},
+        "bot_snapshot_id": snapshot["bot_snapshot_id"],
         "started_ts": NOW,
-        "modified_ts": NOW,
         "failure": False,
         "internal_failure": False,
         **columns,
@@ -92,6 +93,7 @@ async def a_run(
         connection.execute(
             task_run.delete().where(task_run.c.task_id == row["task_id"], task_run.c.run_number == row["run_number"])
         )
+        connection.execute(insert_for(connection.dialect.name, bot_snapshot).on_conflict_do_nothing(), [snapshot])
         connection.execute(insert(task_run), [row])
 
     await database.write(write)

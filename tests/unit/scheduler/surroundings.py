@@ -14,6 +14,7 @@ from swarming_common.cache.in_process import InProcessCache
 from swarming_common.clock import DatabaseClock
 from swarming_common.database import tables
 from swarming_common.database.port import Database
+from swarming_common.database.request_rows import request_document
 from swarming_common.hints import addresses
 from swarming_common.hints.gateway import RunAssigned, ShardAlive
 from swarming_common.hints.scheduler import CommandGiven, Offer, OfferMade, Report, RunReported, TaskSubmitted
@@ -89,13 +90,13 @@ class Surroundings:
             "shard": shard,
             "created_ts": now,
             "expiration_ts": now,
-            "name": "a task",
+            "name": request.name,
             "pool": pool,
-            "priority": priority,
+            "priority": request.priority,
             "parent_task_id": parent,
             "user": "",
             "tags": [],
-            "request": request.model_dump(mode="json"),
+            "request": request_document(request),
         }
         await self.database.write(lambda c: c.execute(tables.task_request.insert(), row) and None)
         if with_hint:

@@ -18,7 +18,7 @@ def a_task(world: World, *, age: float = 0, priority: int = 100) -> LiveTask:
     created = BEGINNING - timedelta(seconds=age)
     task_id = new_task_id(created, len(world.requests))
     request = world.requests[task_id] = a_request(priority=priority)
-    task = world.state.tasks[task_id] = live_task(world.state, task_id, created, request)
+    task = world.state.tasks[task_id] = live_task(world.state, task_id, created, request, priority)
     return task
 
 

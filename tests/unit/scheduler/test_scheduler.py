@@ -65,7 +65,7 @@ async def test_a_report_of_a_newer_release_holds_up_nothing(around: Surroundings
         task_id = await around.submit()
         assigned = await around.hear(RunAssigned)
     await around.report(assigned, ReportKind.CONFIRMED, with_hint=False)
-    unknown = update(tables.run_report).values(kind="teleported")
+    unknown = update(tables.run_report).values(kind=99)
     await around.database.write(lambda c: c.execute(unknown) and None)
 
     async with around.scheduler():

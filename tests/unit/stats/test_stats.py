@@ -18,6 +18,7 @@ from swarming_common.database.port import Database
 from swarming_common.database.tables import task_event
 from swarming_common.events.envelope import Event, encode
 from swarming_common.events.relay import cloud_event, events_after
+from swarming_common.events.rows import event_columns
 from swarming_common.events.tasks import TaskAssigned, TaskCompleted
 from swarming_common.lifecycle import Ports
 from swarming_common.testing.contracts.waiting import DEADLINE_SECONDS
@@ -45,7 +46,7 @@ class Stats:
                 "version": fact.version,
                 "pool": "default",
                 "created_ts": self.ports.clock.now() - timedelta(minutes=1),
-                "data": fact.model_dump(mode="json", exclude_none=True),
+                **event_columns(fact),
             }
             for number, fact in enumerate(facts, 1)
         ]

@@ -1,9 +1,10 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, SmallInteger
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -57,3 +58,31 @@ class CommitOrder(TypeDecorator[int]):
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """A JSON value; jsonb on PostgreSQL."""
+
+CompactJson = JSON(none_as_null=True)
+"""A JSON value that no index covers: json on PostgreSQL, the text itself, which takes two thirds of its jsonb form."""
+
+
+class Coded(TypeDecorator[str]):
+    """A word of a fixed list, stored as its code, a smallint. Codes are never given to another word.
+
+    SQL that does not come from SQLAlchemy names the code itself, so a code is accepted for its word when written.
+    A code without a word, of a newer release, is read as `code 99`.
+    """
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, codes: Mapping[str, int]) -> None:
+        super().__init__()
+        self.codes = tuple(codes.items())
+        self._to_code = dict(codes)
+        self._to_word = {code: str(word) for word, code in codes.items()}
+
+    def process_bind_param(self, value: str | int | None, dialect: Dialect) -> Any:
+        """To the database. Raises KeyError for a word without a code."""
+        return self._to_code[value] if isinstance(value, str) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """From the database."""
+        return None if value is None else self._to_word.get(value, f"code {value}")

@@ -1,6 +1,7 @@
 """Every table, with the one service that writes it (`info["owner"]`). Tasks are keyed by value: model/task_id.py.
 
-The Alembic tree in migrations/ makes them; a test holds the two together.
+The Alembic tree in migrations/ makes them; a test holds the two together. The rows that every task has are kept small
+(docs/decisions/0035): their columns stand by size, the widest first, so that PostgreSQL pads none.
 """
 
 from sqlalchemy import (
@@ -11,12 +12,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
 )
 
-from swarming_common.database.columns import CommitOrder, Json, UtcDateTime
+from swarming_common.database.columns import Coded, CommitOrder, CompactJson, Json, UtcDateTime
+from swarming_common.model.reports import REPORT_KIND_CODES
 
 metadata = MetaData()
 
@@ -33,20 +36,20 @@ task_request = Table(
     Column("tx", CommitOrder, nullable=False),
     Column("task_id", BigInteger, primary_key=True, autoincrement=False),
     Column("nonce", BigInteger, nullable=False),
-    Column("shard", SmallInteger, nullable=False),
     Column("created_ts", UtcDateTime, nullable=False),
     Column("expiration_ts", UtcDateTime, nullable=False),
+    Column("parent_task_id", BigInteger),
+    Column("shard", SmallInteger, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("pool", Text),
-    Column("priority", SmallInteger, nullable=False),
     Column("user", Text, nullable=False),
-    Column("parent_task_id", BigInteger),
     Column("tags", Json, nullable=False),
-    Column("request", Json, nullable=False),
+    Column("request", CompactJson, nullable=False),
     Column("secret_bytes", LargeBinary),
     info=FRONTEND,
 )
-"""What users asked for; never changed. `request` is a model/request.py TaskRequest."""
+"""What users asked for; never changed. `request` is the rest of a model/request.py TaskRequest: what has no column."""
 
 submission = Table(
     "submission",
@@ -178,53 +181,65 @@ task_result = Table(
 somebody asked for the priority that the task now has, NULL if that is its request's. `properties_hash` is set only on
 results that twins may reuse; `deduped_…` names the run whose result this task took instead of running."""
 
+bot_snapshot = Table(
+    "bot_snapshot",
+    metadata,
+    Column("bot_snapshot_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Text, nullable=False),
+    Column("dimensions", Json, nullable=False),
+    info=SCHEDULER,
+)
+"""What bots were when they were given runs, each once; the key is a hash of the rest."""
+
 task_run = Table(
     "task_run",
     metadata,
     Column("task_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("run_number", SmallInteger, primary_key=True, autoincrement=False),
-    Column("shard", SmallInteger, nullable=False),
-    Column("bot_id", Text, nullable=False),
-    Column("state", SmallInteger, nullable=False),
-    Column("slice", SmallInteger, nullable=False),
-    Column("offer_id", Text, nullable=False),
-    Column("gateway_id", Text, nullable=False),
-    Column("revoked", Boolean, nullable=False),
-    Column("killing", Boolean, nullable=False),
-    Column("bot_version", Text, nullable=False),
-    Column("bot_dimensions", Json, nullable=False),
+    Column("bot_snapshot_id", BigInteger, nullable=False),
     Column("bot_idle_since_ts", UtcDateTime),
     Column("started_ts", UtcDateTime, nullable=False),
-    Column("modified_ts", UtcDateTime, nullable=False),
     Column("completed_ts", UtcDateTime),
     Column("abandoned_ts", UtcDateTime),
-    Column("exit_code", Integer),
     Column("duration", Float),
+    Column("cost_usd", Float),
+    Column("exit_code", Integer),
+    Column("run_number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("slice", SmallInteger, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    Column("killing", Boolean, nullable=False),
     Column("failure", Boolean, nullable=False),
     Column("internal_failure", Boolean, nullable=False),
-    Column("cost_usd", Float),
+    Column("bot_id", Text, nullable=False),
+    Column("offer_id", Text, nullable=False),
     Column("reason", Text),
-    Column("details", Json),
+    Column("details", CompactJson),
     info=SCHEDULER,
 )
 """One row a run. Its bot's updates are taken while `state` is RUNNING and it is not `revoked`; `killing` tells the bot
-to stop. A run that was never confirmed may be given to another bot under the same id."""
+to stop. A run that was never confirmed may be given to another bot under the same id. `offer_id` is empty once it
+ended."""
 
 task_event = Table(
     "task_event",
     metadata,
-    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("task_id", BigInteger, nullable=False),
-    Column("taskseq", Integer, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("version", SmallInteger, nullable=False),
-    Column("pool", Text, nullable=False),
     Column("created_ts", UtcDateTime, nullable=False),
-    Column("data", Json, nullable=False),
+    Column("taskseq", Integer, nullable=False),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("version", SmallInteger, nullable=False),
+    Column("run_number", SmallInteger),
+    Column("name", Text, nullable=False),
+    Column("pool", Text, nullable=False),
+    Column("bot_id", Text),
+    Column("data", CompactJson, nullable=False),
+    PrimaryKeyConstraint("shard", "seq"),
     info=SCHEDULER,
 )
-"""The events of a shard, densely numbered: the outbox, the timeline, and what a late subscriber catches up from."""
+"""The events of a shard, densely numbered: the outbox, the timeline, and what a late subscriber catches up from.
+`data` is the rest of an event's data: what has no column."""
 
 # --- botgateway -----------------------------------------------------------------------------------------------------
 
@@ -294,22 +309,24 @@ run_report = Table(
     metadata,
     Column("tx", CommitOrder, nullable=False),
     Column("task_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("run_number", SmallInteger, primary_key=True, autoincrement=False),
-    Column("bot_id", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("shard", SmallInteger, nullable=False),
-    Column("session", Text),
     Column("created_ts", UtcDateTime, nullable=False),
-    Column("exit_code", Integer),
     Column("duration", Float),
+    Column("cost_usd", Float),
+    Column("exit_code", Integer),
+    Column("run_number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("kind", Coded(REPORT_KIND_CODES), primary_key=True),
+    Column("shard", SmallInteger, nullable=False),
     Column("hard_timeout", Boolean, nullable=False),
     Column("io_timeout", Boolean, nullable=False),
-    Column("cost_usd", Float),
+    Column("bot_id", Text, primary_key=True),
+    Column("session", Text),
     Column("message", Text),
-    Column("details", Json),
+    Column("details", CompactJson),
+    PrimaryKeyConstraint("task_id", "run_number", "kind", "bot_id"),
     info=BOTGATEWAY,
 )
-"""What bots said of their runs, for the scheduler to act on. Kinds: model/reports.py."""
+"""What bots said of their runs, for the scheduler to act on. Kinds: model/reports.py. `session` is the one that
+confirmed the run; how a run ended is taken from whichever session tells it first."""
 
 task_output = Table(
     "task_output",

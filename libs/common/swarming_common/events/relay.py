@@ -14,6 +14,7 @@ from swarming_common.database.tables import task_event
 from swarming_common.errors import Unavailable
 from swarming_common.events.envelope import TYPE_PREFIX, NumberedEvent
 from swarming_common.events.packs import packs
+from swarming_common.events.rows import event_data
 from swarming_common.model.task_id import TaskId, format_task_id
 
 log = structlog.get_logger(__name__)
@@ -101,5 +102,5 @@ def cloud_event(row: Any) -> NumberedEvent:
         seq=row.seq,
         taskseq=row.taskseq,
         pool=row.pool,
-        data=row.data,
+        data=event_data(row),
     )

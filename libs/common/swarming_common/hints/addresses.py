@@ -1,4 +1,4 @@
-"""Who reads hints: the addresses of mailboxes."""
+"""Who reads hints: the addresses of mailboxes, and the ids that name a gateway."""
 
 
 def shard(number: int) -> str:
@@ -9,6 +9,16 @@ def shard(number: int) -> str:
 def gateway(gateway_id: str) -> str:
     """One gateway process."""
     return f"gateway.{gateway_id}"
+
+
+def new_offer_id(gateway_id: str, number: int) -> str:
+    """The id of a gateway's offer; it names the gateway."""
+    return f"{gateway_id}-{number}"
+
+
+def gateway_of_offer(offer_id: str) -> str:
+    """The gateway that made an offer with this id."""
+    return offer_id.rpartition("-")[0]
 
 
 def frontend(frontend_id: str) -> str:

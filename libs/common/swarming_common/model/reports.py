@@ -24,6 +24,22 @@ class ReportKind(StrEnum):
         """Whether the run is over with this report."""
         return self not in (ReportKind.CONFIRMED, ReportKind.LATE)
 
+    @property
+    def code(self) -> int:
+        """What the table holds."""
+        return REPORT_KIND_CODES[self]
+
+
+REPORT_KIND_CODES: dict[str, int] = {
+    ReportKind.CONFIRMED: 1,
+    ReportKind.FINISHED: 2,
+    ReportKind.CANCELED: 3,
+    ReportKind.FAILED: 4,
+    ReportKind.LOST: 5,
+    ReportKind.LATE: 6,
+}
+"""As the table holds the kinds; no code is ever given to another kind."""
+
 
 TRY_ELSEWHERE = "try_elsewhere"
 """Set in the details of a FAILED report when the fault is the machine's: the task is tried on another bot."""

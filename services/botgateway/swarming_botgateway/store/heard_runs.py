@@ -14,7 +14,7 @@ _AGAIN = f"""
 UPDATE run_report SET tx = pg_current_xact_id(), cost_usd = COALESCE(heard.cost_usd, run_report.cost_usd)
 FROM unnest(CAST($1 AS bigint[]), CAST($2 AS smallint[]), CAST($3 AS float8[])) AS heard(task_id, run_number, cost_usd)
 WHERE run_report.task_id = heard.task_id AND run_report.run_number = heard.run_number
-  AND run_report.kind = '{ReportKind.CONFIRMED}'
+  AND run_report.kind = {ReportKind.CONFIRMED.code}
 """
 
 _AGAIN_ON_SQLITE = (

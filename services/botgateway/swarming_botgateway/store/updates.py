@@ -100,7 +100,9 @@ def write_updates(connection: Connection, updates: Sequence[RunUpdate]) -> list[
             keep_output.write(connection, {**key, "start": one.output.start, "content": one.output.content})
         report = late_report(one.report) if verdict.is_late else one.report
         if report is not None:
-            keep_report.write(connection, _report_row(replace(one, report=report)) | {"shard": verdict.shard})
+            session = one.session if report.kind is ReportKind.CONFIRMED else None
+            row = _report_row(replace(one, report=report)) | {"shard": verdict.shard, "session": session}
+            keep_report.write(connection, row)
     return verdicts
 
 
@@ -230,20 +232,22 @@ _REPORT_COLUMNS = (
     "task_id, run_number, bot_id, kind, shard, session, created_ts, exit_code, duration, hard_timeout, io_timeout,"
     " cost_usd, message, details"
 )
-_REPORT_VALUES = _REPORT_COLUMNS.replace(" kind,", f" CASE WHEN is_late THEN '{ReportKind.LATE}' ELSE kind END,")
+_REPORT_VALUES = _REPORT_COLUMNS.replace(
+    " kind,", f" CASE WHEN is_late THEN {ReportKind.LATE.code} ELSE kind END,"
+).replace(" session,", f" CASE WHEN kind = {ReportKind.CONFIRMED.code} THEN session END,")
 
 _JUDGE_AND_WRITE = f"""
 WITH item AS MATERIALIZED (
   SELECT said.*, printed.content, length(printed.content) AS size
   FROM jsonb_to_recordset(CAST(CAST($1 AS text) AS jsonb)) AS said(
-    n bigint, task_id bigint, run_number smallint, bot_id text, session text, process text, start bigint, kind text,
+    n bigint, task_id bigint, run_number smallint, bot_id text, session text, process text, start bigint, kind smallint,
     created_ts timestamptz, exit_code integer, duration float8, hard_timeout boolean, io_timeout boolean,
-    cost_usd float8, message text, details jsonb)
+    cost_usd float8, message text, details json)
   LEFT JOIN unnest(CAST($2 AS bytea[])) WITH ORDINALITY AS printed(content, n) USING (n)
 ), compared AS MATERIALIZED (
   SELECT item.*, run.shard, run.state, run.killing, reported.is_repeat,
     COALESCE(run.bot_id = item.bot_id, false) AS is_ours,
-    COALESCE(NOT run.revoked OR item.kind = '{ReportKind.CANCELED}', false) AS is_wanted,
+    COALESCE(NOT run.revoked OR item.kind = {ReportKind.CANCELED.code}, false) AS is_wanted,
     NOT reported.stands_against AND (
       reported.names_a_session OR item.process IS NULL OR NOT EXISTS (
         SELECT FROM bot WHERE bot.bot_id = item.bot_id AND right(bot.session, {PROCESS_LENGTH}) <> item.process
@@ -251,9 +255,9 @@ WITH item AS MATERIALIZED (
   FROM item LEFT JOIN task_run AS run USING (task_id, run_number)
   CROSS JOIN LATERAL (
     SELECT
-      COALESCE(bool_or(r.kind <> '{ReportKind.CONFIRMED}' OR r.session <> item.session), false) AS stands_against,
+      COALESCE(bool_or(r.kind <> {ReportKind.CONFIRMED.code} OR r.session <> item.session), false) AS stands_against,
       COALESCE(bool_or(r.session IS NOT NULL), false) AS names_a_session,
-      COALESCE(bool_or(item.kind <> '{ReportKind.CONFIRMED}' AND r.kind = item.kind
+      COALESCE(bool_or(item.kind <> {ReportKind.CONFIRMED.code} AND r.kind = item.kind
         AND r.exit_code IS NOT DISTINCT FROM item.exit_code
         AND r.duration IS NOT DISTINCT FROM item.duration), false) AS is_repeat
     FROM run_report AS r
@@ -275,7 +279,7 @@ WITH item AS MATERIALIZED (
 ), kept_reports AS (
   INSERT INTO run_report ({_REPORT_COLUMNS})
   SELECT {_REPORT_VALUES} FROM judged
-  WHERE (is_current AND kind IS NOT NULL) OR (is_late AND kind = '{ReportKind.FINISHED}')
+  WHERE (is_current AND kind IS NOT NULL) OR (is_late AND kind = {ReportKind.FINISHED.code})
   ON CONFLICT DO NOTHING
 )
 SELECT shard, state, killing, is_current, is_repeat, is_late FROM judged ORDER BY n
@@ -320,8 +324,7 @@ def _report_row(update: RunUpdate) -> dict[str, Any]:
         "task_id": update.run.task_id,
         "run_number": update.run.number,
         "bot_id": update.bot_id,
-        "kind": report.kind.value,
-        "session": update.session,
+        "kind": report.kind.code,
         "created_ts": report.created_ts,
         "exit_code": report.exit_code,
         "duration": report.duration,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import AwareDatetime
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 
-from swarming_common.database.tables import bot, bot_event, task_request, task_run
+from swarming_common.database.tables import bot, bot_event, bot_snapshot, task_request, task_run
 from swarming_common.model.bot_restrictions import BY_BOT, Restriction
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId
@@ -146,8 +146,9 @@ def _of_runs(
     if after is not None:
         terms.append(_run.started_ts <= after.moment)
     query = (
-        select(task_run, task_request.c.pool)
+        select(task_run, task_request.c.pool, bot_snapshot.c.version, bot_snapshot.c.dimensions)
         .join_from(task_run, task_request, task_request.c.task_id == _run.task_id, isouter=True)
+        .outerjoin(bot_snapshot, bot_snapshot.c.bot_snapshot_id == _run.bot_snapshot_id)
         .where(*terms)
         .order_by(_run.started_ts.desc())
         .limit(limit)
@@ -161,7 +162,7 @@ def _of_runs(
 
 def _of_run(row: Any) -> Iterator[BotHappening]:
     run_id = RunId(TaskId(row.task_id), row.run_number)
-    facts: dict[str, Any] = {"version": row.bot_version, "dimensions": row.bot_dimensions, "run_id": run_id}
+    facts: dict[str, Any] = {"version": row.version, "dimensions": row.dimensions, "run_id": run_id}
     began = "bot_terminate" if row.pool is None else "request_task"
     yield BotHappening(at=row.started_ts, key=f"run {run_id} 1", event_type=began, message=None, **facts)
     ended = row.completed_ts or row.abandoned_ts

@@ -80,5 +80,5 @@ def _asked(dialect: str) -> ColumnElement[str]:
     number = cast(_result.current_slice, Text)
     if dialect == "postgresql":
         path = ("task_slices", number, "properties", "dimensions")
-        return cast(func.jsonb_extract_path(_request.request, *path), Text)
+        return cast(func.json_extract_path(_request.request, *path), Text)
     return func.json_extract(_request.request, literal("$.task_slices[") + number + literal("].properties.dimensions"))

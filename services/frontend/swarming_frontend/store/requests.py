@@ -14,6 +14,7 @@ from swarming_common.database.dialects import insert_for
 from swarming_common.database.hot import Prepared
 from swarming_common.database.json_rows import quoted
 from swarming_common.database.port import HotBatch
+from swarming_common.database.request_rows import REQUEST_COLUMNS, request_document, request_fields
 from swarming_common.database.tables import submission, task_request, task_result
 from swarming_common.model.request import TaskRequest
 from swarming_common.model.task_id import TaskId
@@ -92,7 +93,7 @@ def stored_request(connection: Connection, task_id: TaskId) -> StoredRequest | N
     """What was asked for, None for an unknown task."""
     columns = task_request.c
     row = connection.execute(
-        select(columns.shard, columns.created_ts, columns.request, columns.tags).where(columns.task_id == task_id)
+        select(columns.shard, columns.created_ts, columns.tags, *REQUEST_COLUMNS).where(columns.task_id == task_id)
     ).one_or_none()
     if row is None:
         return None
@@ -100,7 +101,7 @@ def stored_request(connection: Connection, task_id: TaskId) -> StoredRequest | N
         task_id=task_id,
         shard=row.shard,
         created_ts=row.created_ts,
-        request=TaskRequest.model_validate({**row.request, "tags": row.tags}),
+        request=TaskRequest.model_validate(request_fields(row._asdict()) | {"tags": row.tags}),
     )
 
 
@@ -154,12 +155,6 @@ def _row(item: NewRequest) -> dict[str, Any]:
         "parent_task_id": item.parent_task_id,
         "secret_bytes": item.secret_bytes,
     }
-
-
-def _document(request: TaskRequest) -> dict[str, Any]:
-    """The request as it is stored: without what is as always, and without the tags, which have a column of their own.
-    That is a fifth of the whole, and of a task that runs `true` the largest part by far."""
-    return request.model_dump(mode="json", exclude_defaults=True, exclude={"tags"})
 
 
 def _outcome(item: NewRequest, *, is_written: bool, nonce: int | None, first: int | None) -> WriteOutcome:
@@ -216,7 +211,7 @@ _STATEMENT = f"""
         )
         SELECT
             task_id, nonce, shard, created_ts, expiration_ts, name, pool, priority, "user",
-            parent_task_id, CAST(tags AS jsonb), CAST(request AS jsonb), secret_bytes
+            parent_task_id, CAST(tags AS jsonb), CAST(request AS json), secret_bytes
         FROM fresh
         WHERE request_uuid IS NULL OR EXISTS (SELECT FROM won WHERE won.task_id = fresh.task_id)
         ORDER BY place
@@ -241,7 +236,7 @@ def _arguments(items: Sequence[NewRequest]) -> tuple[list[Any], ...]:
         _row(item)
         | {
             "tags": json.dumps(item.request.tags),
-            "request": json.dumps(_document(item.request)),
+            "request": json.dumps(request_document(item.request), separators=(",", ":")),
             "caller": item.caller,
             "request_uuid": item.request_uuid,
         }
@@ -278,7 +273,7 @@ def _write_one(connection: Connection, item: NewRequest) -> WriteOutcome:
     is_new = taken is None and first is None
     if is_new:
         request = item.request
-        documents = {"tags": list(request.tags), "request": _document(request)}
+        documents = {"tags": list(request.tags), "request": request_document(request)}
         _INSERT_REQUEST.write(connection, _row(item) | documents)
         if item.request_uuid is not None:
             _upsert_submission(connection.dialect.name).write(connection, _submission(item))

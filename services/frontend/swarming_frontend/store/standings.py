@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, func, select
 
-from swarming_common.database.tables import task_request, task_result, task_run
+from swarming_common.database.tables import bot_snapshot, task_request, task_result, task_run
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId
 from swarming_frontend.standing import Standing
 
-_request, _result, _run = task_request.c, task_result.c, task_run.c
+_request, _result, _run, _snapshot = task_request.c, task_result.c, task_run.c, bot_snapshot.c
 _PRIORITY = func.coalesce(_result.priority, _request.priority).label("priority")
 _FACTS = (_request.task_id, _request.name, _request.user, _request.tags, _request.created_ts, _PRIORITY)
 _OF_BOTH = (
@@ -25,10 +25,16 @@ _OF_BOTH = (
     "internal_failure",
     "reason",
     "bot_id",
-    "modified_ts",
 )
 _DEDUPED = ("deduped_task_id", "deduped_run_number", "cost_saved_usd")
-_OF_RUN = ("bot_version", "bot_dimensions", "bot_idle_since_ts", "details")
+_COLUMNS_OF_RUN = (
+    _snapshot.version.label("bot_version"),
+    _snapshot.dimensions.label("bot_dimensions"),
+    _run.bot_idle_since_ts,
+    _run.details,
+)
+_OF_RUN = tuple(column.name for column in _COLUMNS_OF_RUN)
+_IS_ITS_SNAPSHOT = _snapshot.bot_snapshot_id == _run.bot_snapshot_id
 
 state_of_task: ColumnElement[int] = func.coalesce(_result.state, int(TaskState.PENDING))
 """To be used in queries that select from standing_query."""
@@ -46,9 +52,12 @@ def standing_query() -> Select[Any]:
         *(_result[name] for name in _DEDUPED),
         _result.current_slice,
         *(_result[name] for name in _OF_BOTH),
-        *(_run[name] for name in _OF_RUN),
+        _result.modified_ts,
+        *_COLUMNS_OF_RUN,
     ).select_from(
-        task_request.outerjoin(task_result, _result.task_id == _request.task_id).outerjoin(task_run, current_run)
+        task_request.outerjoin(task_result, _result.task_id == _request.task_id)
+        .outerjoin(task_run, current_run)
+        .outerjoin(bot_snapshot, _IS_ITS_SNAPSHOT)
     )
 
 
@@ -99,11 +108,13 @@ def run_query() -> Select[Any]:
         _run.run_number,
         _run.slice.label("current_slice"),
         _run.cost_usd,
-        *(_run[name] for name in (*_OF_BOTH, *_OF_RUN)),
+        *(_run[name] for name in _OF_BOTH),
+        func.coalesce(_run.completed_ts, _run.started_ts).label("modified_ts"),
+        *_COLUMNS_OF_RUN,
     ).select_from(
-        task_request.join(task_run, _run.task_id == _request.task_id).outerjoin(
-            task_result, _result.task_id == _request.task_id
-        )
+        task_request.join(task_run, _run.task_id == _request.task_id)
+        .outerjoin(task_result, _result.task_id == _request.task_id)
+        .outerjoin(bot_snapshot, _IS_ITS_SNAPSHOT)
     )
 
 
@@ -148,7 +159,10 @@ def _task(row: RowMapping, runs: _Runs) -> Standing:
             state=TaskState.PENDING,
             modified_ts=row["created_ts"],
         )
-    shown = {name: row[name] for name in (*_OF_BOTH, *_OF_RUN, "current_slice", "run_number", "cost_saved_usd")}
+    shown = {
+        name: row[name]
+        for name in (*_OF_BOTH, "modified_ts", *_OF_RUN, "current_slice", "run_number", "cost_saved_usd")
+    }
     if row["state"] == TaskState.PENDING:
         shown["run_number"] = runs.last
     deduped_from = None
@@ -163,7 +177,7 @@ def _task(row: RowMapping, runs: _Runs) -> Standing:
 
 
 def _run_standing(row: RowMapping) -> Standing:
-    shown = {name: row[name] for name in (*_OF_BOTH, *_OF_RUN, "current_slice", "run_number")}
+    shown = {name: row[name] for name in (*_OF_BOTH, "modified_ts", *_OF_RUN, "current_slice", "run_number")}
     costs = () if row["cost_usd"] is None else (row["cost_usd"],)
     return Standing(**_facts(row) | shown | {"state": TaskState(row["state"])}, is_run=True, costs_usd=costs)
 

@@ -9,6 +9,7 @@ from swarming_common.hints.scheduler import Offer
 from swarming_common.model.states import TaskState
 from swarming_common.model.task_id import RunId, TaskId
 from swarming_scheduler.bids import Bid
+from swarming_scheduler.bot_snapshot import BotSnapshot
 from swarming_scheduler.engine.bots import WaitingBot
 from swarming_scheduler.engine.matching import Match
 from swarming_scheduler.state import LiveBot, LiveRun, LiveTask, ShardState
@@ -117,14 +118,14 @@ def assign(state: ShardState, match: Match, now: datetime) -> None:
     _, offer = bot.offers.popitem()
     if task.last_run is None or task.last_run.state is not TaskState.PENDING:
         task.run_number += 1
+    snapshot = BotSnapshot.of(offer.bot_version, offer.dimensions)
     run = LiveRun(
         run_id=RunId(task.task_id, task.run_number),
         bot_id=bot.bot_id,
         offer_id=offer.offer_id,
         gateway_id=offer.gateway_id,
         slice=task.current_slice,
-        bot_version=offer.bot_version,
-        bot_dimensions=offer.dimensions,
+        bot_snapshot_id=snapshot.bot_snapshot_id,
         bot_idle_since=offer.idle_since,
         started_ts=now,
         last_heard=now,
@@ -134,6 +135,7 @@ def assign(state: ShardState, match: Match, now: datetime) -> None:
     task.run = task.last_run = bot.run = run
     state.changes.runs[run.run_id] = run
     state.changes.assigned.append(run)
+    state.changes.bot_snapshots[run.run_id] = snapshot
     pending = (now - task.created_ts).total_seconds()
     fact = TaskAssigned(
         task_id=task.text_id,

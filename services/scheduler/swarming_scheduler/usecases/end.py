@@ -210,7 +210,7 @@ def _fact(task: LiveTask, final: TaskState) -> Event:
             run_id=str(run.run_id),
             bot_id=run.bot_id,
             exit_code=run.exit_code,
-            duration_secs=run.duration,
+            duration_secs=None if run.duration is None else round(run.duration, 6),
             **fields,
         )
     if final is TaskState.EXPIRED:

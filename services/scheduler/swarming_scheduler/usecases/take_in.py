@@ -24,7 +24,7 @@ def take_in(
     """Repeatable: a task that is here, or was here until lately, is left alone."""
     if task_id in state.tasks or task_id in state.ended:
         return
-    task = live_task(state, task_id, created_ts, request)
+    task = live_task(state, task_id, created_ts, request, request.priority)
     state.add_task(task)
     if now >= task.expiration_ts:
         expire_task(state, task, now)
@@ -35,7 +35,7 @@ def take_in(
         choose_slice(state, task, 0, now)
 
 
-def live_task(state: ShardState, task_id: TaskId, created_ts: datetime, request: AnyRequest) -> LiveTask:
+def live_task(state: ShardState, task_id: TaskId, created_ts: datetime, request: AnyRequest, priority: int) -> LiveTask:
     """What the scheduler keeps of a request."""
     pool = state.rules.pools.of(request.pool or "")
     has_parent = request.parent_run_id is not None and not request.outlives_parent
@@ -43,7 +43,7 @@ def live_task(state: ShardState, task_id: TaskId, created_ts: datetime, request:
         task_id=task_id,
         created_ts=created_ts,
         expiration_ts=created_ts + timedelta(seconds=request.expiration_secs),
-        priority=request.priority,
+        priority=priority,
         pool=request.pool or "",
         slices=_shared(
             tuple(
